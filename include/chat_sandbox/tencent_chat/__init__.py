@@ -1,0 +1,1 @@
+"""A stand-in for the server REST API of Tencent Cloud Chat."""

@@ -1,0 +1,1 @@
+"""Tests of the sandbox: what the vendor documents, each switch, each fault."""
