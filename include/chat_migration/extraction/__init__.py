@@ -1,0 +1,5 @@
+"""The extract stage: an export becomes checked, sorted Parquet, whatever its size."""
+
+from chat_migration.extraction.run import Progress, extract
+
+__all__ = ["Progress", "extract"]
