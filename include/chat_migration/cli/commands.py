@@ -1,0 +1,221 @@
+"""What each command does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from chat_migration import stages
+from chat_migration.cli.arguments import given_settings
+from chat_migration.cli.display import TerminalProgress
+from chat_migration.clock import SystemClock
+from chat_migration.connection import TENCENT_VARIABLE, TencentConnection, tencent_from_environment
+from chat_migration.errors import MigrationError, UsageError
+from chat_migration.home import Home
+from chat_migration.ledger.overview import Overview, overview
+from chat_migration.model import Outcome
+from chat_migration.progress import LogProgress, Progress
+from chat_migration.run import Run
+from chat_migration.settings import Settings
+from chat_migration.stop import StopSignal
+from chat_migration.store.extract import Extract
+from chat_migration.workbench import drop_scratch, open_ledger
+
+Command = Callable[[argparse.Namespace, Console, StopSignal], int]
+
+
+def check(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
+    """Read an export, list its problems, quote the import."""
+    settings = Settings.load(given_settings(arguments) | {"dry_run": True})
+    if TENCENT_VARIABLE in os.environ:
+        connection = tencent_from_environment()
+    else:
+        connection = _no_target()
+        console.print(f"No {TENCENT_VARIABLE}: checked as for an empty app.", style="dim")
+    run = _run(arguments, settings, connection, console, stop)
+    try:
+        result = stages.extract_export(run)
+        extracts = [Extract.open(path) for path in run.noted_extracts()]
+        console.print(escape(result.summary))
+        _print_problems(extracts, console, arguments.problems)
+        quote = stages.plan_import(run)
+        console.print(escape(quote.summary))
+    finally:
+        drop_scratch(run)
+    return 1 if _rejects_too_much(quote.rows, settings.max_rejected_ratio) else 0
+
+
+def _no_target() -> TencentConnection:
+    return TencentConnection.model_validate(
+        {"host": "http://127.0.0.1", "sdk_app_id": 1, "admin": "administrator", "secret_key": ""}
+    )
+
+
+def _rejects_too_much(rows: dict[str, dict[str, int]], allowed: float) -> bool:
+    for of in rows.values():
+        rejected = of.get(Outcome.REJECTED, 0) + of.get(Outcome.LATE_REJECTED, 0)
+        if rejected > allowed * sum(of.values()):
+            return True
+    return False
+
+
+def _print_problems(extracts: list[Extract], console: Console, most: int) -> None:
+    shown = 0
+    for extract in extracts:
+        for file in extract.files("problems"):
+            for row in islice(
+                (row for batch in pq.ParquetFile(file).iter_batches() for row in batch.to_pylist()),
+                most - shown,
+            ):
+                shown += 1
+                place = f"{row['file']}:{row['line']}"
+                console.print(
+                    escape(f"{place}: {row['outcome']}: {row['reason']}: {row['detail']}"),
+                    soft_wrap=True,
+                )
+                if row["advice"]:
+                    console.print(escape(f"    {row['advice']}"), style="dim", soft_wrap=True)
+    total = sum(ended.rows for extract in extracts for ended in extract.manifest.ended)
+    if total > shown:
+        console.print(f"… {total - shown:,} more; --problems N lists more of them", style="dim")
+
+
+def run(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
+    """Import an export."""
+    settings = Settings.load(given_settings(arguments))
+    here = _run(arguments, settings, tencent_from_environment(), console, stop)
+    if settings.dry_run:
+        try:
+            console.print(escape(stages.extract_export(here).summary))
+            console.print(escape(stages.plan_import(here).summary))
+        finally:
+            drop_scratch(here)
+        return 0
+    stages.extract_export(here)
+    console.print(escape(stages.plan_import(here).summary))
+    error = _import(here, console)
+    report = stages.report_of(here)
+    console.print(escape(report.text()))
+    console.print(f"report: {here.folder / 'report.html'}", soft_wrap=True)
+    if error is not None:
+        raise error
+    return 0
+
+
+def _import(here: Run, console: Console) -> MigrationError | None:
+    """Run the stages that call the target, then write the report in any case; return the first error."""
+    try:
+        stages.import_accounts(here)
+        stages.import_group_profiles(here)
+        stages.import_group_members(here)
+        _import_messages(here, console)
+        stages.set_unread_counts(here)
+    except MigrationError as first:
+        with suppress(MigrationError):
+            stages.write_report(here)
+        return first
+    try:
+        stages.write_report(here)
+    except MigrationError as error:
+        return error
+    return None
+
+
+def _import_messages(here: Run, console: Console) -> None:
+    """Send one-to-one and group messages side by side: each has a call budget of its own."""
+    stop = here.stop.child()
+    shards = range(here.settings.shards)
+    jobs = [
+        partial(send, replace(here, progress=_progress(console), stop=stop), shard)
+        for send in (stages.import_direct_messages, stages.import_group_messages)
+        for shard in shards
+    ]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        running = [pool.submit(job) for job in jobs]
+        errors = []
+        for each in running:
+            try:
+                each.result()
+            except MigrationError as error:
+                stop.set()
+                errors.append(error)
+    if errors:
+        raise max(errors, key=lambda error: error.exit_code != 5)
+
+
+def status(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
+    """Show what the ledger knows of the target."""
+    del stop
+    connection = tencent_from_environment()
+    home = Home.from_environment()
+    settings = Settings()
+    run = Run(run_id="status", settings=settings, connection=connection, home=home)
+    if home.ledger_url.startswith("sqlite:///") and not (home.path / "ledger.sqlite").exists():
+        raise UsageError(
+            f"`{home.path}` holds no ledger.",
+            advice="Run an import first, or set CHAT_MIGRATION_HOME.",
+        )
+    with open_ledger(run) as ledger:
+        _print_overview(overview(ledger), connection, console)
+    return 0
+
+
+def _print_overview(seen: Overview, connection: TencentConnection, console: Console) -> None:
+    console.print(f"app: {connection.app}")
+    table = Table("run", "source", "state", "started", "seconds", box=None, pad_edge=False)
+    for each in seen.runs:
+        table.add_row(
+            escape(each.run_id), escape(each.source_name), each.state, each.started, each.seconds
+        )
+    console.print(table)
+    for name, counts in seen.counts.items():
+        shown = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+        console.print(f"{name}: {shown or 'none'}")
+    if seen.unresolved:
+        console.print(
+            f"{seen.unresolved:,} messages with an unknown outcome: run again to resolve them",
+            style="bold red",
+        )
+
+
+def _run(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    connection: TencentConnection,
+    console: Console,
+    stop: StopSignal,
+) -> Run:
+    clock = SystemClock()
+    made = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).strftime("cli-%Y%m%dT%H%M%S")
+    run_id = getattr(arguments, "run_id", None) or f"{made}-{os.getpid()}"
+    return Run(
+        run_id=run_id,
+        settings=settings,
+        connection=connection,
+        home=Home.from_environment(),
+        clock=clock,
+        progress=_progress(console),
+        stop=stop,
+    )
+
+
+def _progress(console: Console) -> Progress:
+    return (
+        TerminalProgress(console) if console.is_terminal and sys.stdout.isatty() else LogProgress()
+    )
+
+
+COMMANDS: dict[str, Command] = {"check": check, "run": run, "status": status}

@@ -1,0 +1,68 @@
+"""The frontiers of groups in the target, asked for fifty at a time and only when a group has something to send."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from chat_migration.delivery.context import Tools
+from chat_migration.planning.tables import PlannedConversation
+from chat_migration.targets.base import Advice, Failure, Frontier, GroupAddress
+
+
+class Frontiers:
+    """Answers what the target holds of a group; each answer serves one stream once."""
+
+    def __init__(
+        self, tools: Tools, places: Sequence[PlannedConversation], *, per_call: int
+    ) -> None:
+        self._tools, self._per_call = tools, per_call
+        self._order = [each for each in places if each.group_id and not each.topic_id]
+        self._rank = {each.conversation: rank for rank, each in enumerate(self._order)}
+        self._known: dict[str, Frontier] = {}
+        self._lock = threading.Lock()
+
+    def of(self, place: PlannedConversation) -> Frontier:
+        """Return the frontier of a conversation, fetching those of the next ones along with it."""
+        with self._lock:
+            if place.conversation not in self._known:
+                self._fetch(place)
+            return self._known.pop(place.conversation)
+
+    def forget(self, place: PlannedConversation) -> None:
+        """Drop what was fetched of a conversation: it has changed."""
+        with self._lock:
+            self._known.pop(place.conversation, None)
+
+    def _fetch(self, place: PlannedConversation) -> None:
+        rank = self._rank.get(place.conversation)
+        places = [place] if rank is None else self._order[rank : rank + self._per_call]
+        addresses = [GroupAddress(each.group_id, each.topic_id) for each in places]
+        api = "get_topic" if place.topic_id else "get_group_info"
+        answer = look_up(self._tools, api, addresses)
+        self._known |= {
+            each.conversation: found for each, found in zip(places, answer, strict=True)
+        }
+
+
+def look_up(tools: Tools, api: str, addresses: Sequence[GroupAddress]) -> list[Frontier]:
+    """Return what the target says of some groups; a passing error of one of them is asked about again.
+
+    Raises:
+        StoppedError: the target does not answer.
+    """
+    for _ in range(_ATTEMPTS):
+        answer = tools.caller.call(api, lambda: tools.target.frontiers(addresses), repeatable=True)
+        if isinstance(answer, Failure):
+            raise tools.caller.stop_error(answer)
+        passing = [
+            each.failure for each in answer if each.failure and each.failure.advice in _PASSING
+        ]
+        if not passing:
+            return answer
+        tools.clock.sleep(1)
+    raise tools.caller.stop_error(passing[0])
+
+
+_ATTEMPTS = 5
+_PASSING = (Advice.TRY_AGAIN, Advice.SLOW_DOWN)

@@ -1,0 +1,173 @@
+"""The life of a planned row while its conversation is streamed: what is known of it, and how it ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from chat_migration.delivery.context import Tools
+from chat_migration.delivery.tally import RowLine
+from chat_migration.errors import StoppedError
+from chat_migration.ledger.records import Delivery
+from chat_migration.ledger.states import DeliveryState
+from chat_migration.model import Outcome, RecordType
+from chat_migration.planning.tables import PlannedMessage
+from chat_migration.targets.base import Failure
+
+_WORST_LAST = list(Outcome)
+
+
+@dataclass
+class RowProgress:
+    """A row of which some parts are still to be sent."""
+
+    row: PlannedMessage
+    waiting: int
+    outcome: Outcome = Outcome.IMPORTED
+    reason: str = ""
+    failure: Failure | None = None
+
+    def settle(self, outcome: Outcome, reason: str = "", failure: Failure | None = None) -> bool:
+        """Take the outcome of one part; the row has the worst of them. Tell whether it was the last."""
+        self.waiting -= 1
+        if _WORST_LAST.index(outcome) > _WORST_LAST.index(self.outcome):
+            self.outcome, self.reason, self.failure = outcome, reason, failure
+        return self.waiting == 0
+
+
+@dataclass
+class Part:
+    """One part of a row on its way: what the ledger knows of it, its body, and its row."""
+
+    delivery: Delivery
+    body: str
+    progress: RowProgress = field(repr=False)
+
+
+class KeyConflicts:
+    """Counts rows whose id belonged to another message; too many of them stop the run."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._count = most, 0
+        self._lock = threading.Lock()
+
+    def add(self) -> None:
+        """Count one.
+
+        Raises:
+            StoppedError: there are more than allowed.
+        """
+        with self._lock:
+            self._count += 1
+            if self._count > self._most:
+                raise StoppedError(
+                    f"More than {self._most} rows bear the id of another message of an earlier import.",
+                    expected="An id names one message for ever (`max_key_conflicts`).",
+                    advice="If this is another legacy system, or its ids were reused, set `source_name` to a new name.",
+                )
+
+
+def known_outcome(
+    row: PlannedMessage, parts: Sequence[Delivery], run_id: str
+) -> tuple[Outcome, str] | None:
+    """Return how a row ends that the ledger has dealt with already, or None if something is left to send.
+
+    A known key whose sender or time differs is no edit but another message: ``key_conflict``.
+    """
+    if not parts:
+        return None
+    first = parts[0]
+    if (first.sender, first.sent_at_ms) != (row.sender, row.sent_at_ms):
+        return Outcome.REJECTED, "key_conflict"
+    states = {each.state for each in parts}
+    if states == {DeliveryState.DELIVERED} and len(parts) >= first.parts:
+        return _delivered(parts, run_id)
+    rejected = [each for each in parts if each.state is DeliveryState.REJECTED]
+    if rejected and first.source_hash == row.source_hash:
+        return Outcome.REJECTED, rejected[0].reason
+    return None
+
+
+def _delivered(parts: Sequence[Delivery], run_id: str) -> tuple[Outcome, str]:
+    if any(each.late for each in parts):
+        return Outcome.LATE_APPENDED, "late"
+    if any(each.run_id == run_id for each in parts):
+        return Outcome.IMPORTED, ""
+    return Outcome.ALREADY_IMPORTED, ""
+
+
+def new_delivery(
+    row: PlannedMessage,
+    part: int,
+    *,
+    slot: int,
+    random: int,
+    render_version: int,
+    run_id: str,
+    sequence: int | None = None,
+    late: bool = False,
+    parts: int = 0,
+) -> Delivery:
+    """Return a part of a row as the ledger is to know it."""
+    return Delivery(
+        message_key=row.message_key,
+        part=part,
+        parts=parts or len(row.bodies),
+        conversation=row.conversation,
+        sender=row.sender,
+        recipient=row.recipient,
+        sent_at_ms=row.sent_at_ms,
+        order_key=row.order_key,
+        slot=slot,
+        sequence=sequence,
+        random=random,
+        source_hash=row.source_hash,
+        render_version=render_version,
+        late=late,
+        run_id=run_id,
+    )
+
+
+def end_row(
+    tools: Tools,
+    kind: RecordType,
+    row: PlannedMessage,
+    outcome: Outcome,
+    reason: str = "",
+    *,
+    failure: Failure | None = None,
+    detail: str = "",
+    advice: str = "",
+) -> None:
+    """Count a row and write its line if it is not in the target. Its text goes along only if asked for."""
+    shown = detail or (failure.text if failure else "") or row.detail
+    if tools.settings.log_message_text and row.bodies:
+        shown = f"{shown} | {msgspec.json.decode(row.bodies[0])}"
+    tools.tally.line(
+        RowLine(
+            record_type=kind,
+            outcome=outcome,
+            reason=reason,
+            file=row.file,
+            line=row.line,
+            id=row.legacy_id,
+            conversation=row.conversation,
+            code=failure.code if failure else None,
+            detail=shown,
+            advice=advice or row.advice or _ADVICE.get(reason, ""),
+        )
+    )
+    tools.progress.advance(tools.tally.done)
+
+
+_ADVICE = {
+    "late": "Use `late_messages=append` to add such rows at the end with their time in the text.",
+    "too_new": "The next run takes it.",
+    "key_conflict": "Give the message an id of its own in the export, or set `source_name`.",
+    "empty": "Nothing to do, or give the row a text in the export.",
+    "message_refused": "Correct the message in the export, then run again.",
+    "sender_not_accepted": "Add the sender to the group's members in the export, then run again.",
+}

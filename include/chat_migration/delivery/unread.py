@@ -1,0 +1,171 @@
+"""Setting unread counts: after the last message of a group, because each import of messages resets them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from functools import partial
+
+from chat_migration.delivery.context import Tools, reporting, run_all
+from chat_migration.delivery.groups import without_group
+from chat_migration.delivery.tally import RowLine
+from chat_migration.ledger.records import GroupRecord, ReadPosition
+from chat_migration.ledger.states import EntityState
+from chat_migration.model import Outcome, RecordType
+from chat_migration.planning.tables import PlannedMember
+from chat_migration.targets.base import Advice, Effect, Failure
+
+WITHOUT_UNREAD = ("chatroom",)
+"""Group types that know no unread count: the call does nothing there. Source: set_unread_msg_num (1047/34909)."""
+
+
+class UnreadCounts:
+    """Sets the counts of all groups that messages were sent to since they were last set."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._groups = {
+            each.group_id: each for each in tools.ledger.groups().values() if not each.topic_id
+        }
+        self._rows: dict[str, dict[str, PlannedMember]] = {}
+        for member in tools.plan.members():
+            if member.has_read_state:
+                self._rows.setdefault(member.group_id, {})[member.account_id] = member
+
+    def run(self) -> None:
+        """Set what is not yet right; groups left over from an interrupted run are taken along."""
+        dirty = {name for name, group in self._groups.items() if group.unread_dirty}
+        names = sorted(dirty | set(self._rows))
+        total = sum(len(rows) for rows in self._rows.values())
+        with reporting(self._tools.progress, "unread", total, "members"):
+            run_all(
+                (partial(self._group, name) for name in names),
+                threads=self._tools.threads,
+                stop=self._tools.stop,
+            )
+
+    def count_direct_reads(self, rows: int) -> None:
+        """Count the read positions of one-to-one chats: they need no call of their own."""
+        if self._tools.settings.c2c_unread == "preserve":
+            self._tools.tally.count(
+                RecordType.UNREAD, Outcome.IMPORTED, "set_with_the_messages", rows
+            )
+        elif rows:
+            self._tools.tally.count(RecordType.UNREAD, Outcome.SKIPPED, "c2c_arrives_as_read", rows)
+
+    def _group(self, group_id: str) -> None:
+        group = self._groups.get(group_id)
+        rows = self._rows.get(group_id, {})
+        for name in [name for name, row in rows.items() if row.outcome]:
+            row = rows.pop(name)
+            self._end(row, Outcome(row.outcome), row.reason)
+        if group is None or group.state not in (EntityState.CREATED, EntityState.ADOPTED):
+            for row in rows.values():
+                self._end(row, *without_group(group))
+            return
+        if group.type in WITHOUT_UNREAD:
+            for row in rows.values():
+                self._end(row, Outcome.SKIPPED, "no_unread_in_chatrooms")
+            self._tools.ledger.clean(group.conversation)
+            return
+        stream = self._tools.ledger.streams([group.conversation]).get(group.conversation)
+        if stream is not None and stream.foreign_slot is not None:
+            for row in rows.values():
+                self._end(row, Outcome.SKIPPED, "live_group")
+            return
+        self._set_group(group, rows)
+
+    def _set_group(self, group: GroupRecord, rows: dict[str, PlannedMember]) -> None:
+        positions = self._tools.ledger.positions(group.group_id)
+        wanted = self._wanted(group, positions)
+        members = self._tools.ledger.members(group.group_id)
+        complete = True
+        for position in positions:
+            row = rows.get(position.account_id)
+            is_member = (
+                position.account_id in members
+                and members[position.account_id][0] is not EntityState.REJECTED
+            )
+            if not is_member:
+                if row is not None:
+                    self._end(row, Outcome.SKIPPED, "no_member")
+            else:
+                complete &= self._one(group, position, wanted[position.account_id], row)
+        if complete:
+            self._tools.ledger.clean(group.conversation)
+
+    def _wanted(self, group: GroupRecord, positions: list[ReadPosition]) -> dict[str, int]:
+        """Return account → delivered parts after the member's position that are not the member's own.
+
+        One pass over the group's newest deliveries serves all members.
+        """
+        starts = [each.first_unread_ms for each in positions if each.first_unread_ms is not None]
+        wanted = {each.account_id: 0 for each in positions}
+        if not starts:
+            return wanted
+        places: list[tuple[int, str]] = []
+        own: dict[str, list[tuple[int, str]]] = {}
+        for sent_at_ms, order_key, sender in self._tools.ledger.delivered_places(
+            group.conversation, min(starts)
+        ):
+            places.append((sent_at_ms, order_key))
+            own.setdefault(sender, []).append((sent_at_ms, order_key))
+        most = self._tools.ledger.delivered_count(group.conversation)
+        for each in positions:
+            if each.first_unread_ms is not None:
+                start = (each.first_unread_ms, each.first_unread_order)
+                mine = own.get(each.account_id, [])
+                after = len(places) - bisect_left(places, start)
+                wanted[each.account_id] = min(most, after - (len(mine) - bisect_left(mine, start)))
+        return wanted
+
+    def _one(
+        self, group: GroupRecord, position: ReadPosition, count: int, row: PlannedMember | None
+    ) -> bool:
+        """Set one member's count if it is not right; tell whether it is right now."""
+        if count == position.unread_set:
+            ours = count > 0 and position.run_id == self._tools.run_id
+            if row is not None:
+                self._end(
+                    row,
+                    Outcome.IMPORTED if ours else Outcome.ALREADY_IMPORTED,
+                    "" if count else "all_read",
+                )
+            return True
+        answer = self._tools.caller.call(
+            "set_unread_msg_num",
+            lambda: self._tools.target.set_unread(group.group_id, position.account_id, count),
+            repeatable=True,
+        )
+        if isinstance(answer, Failure):
+            return self._failed(answer, row)
+        self._tools.ledger.record_unread(
+            group.group_id, position.account_id, count, self._tools.run_id
+        )
+        if row is not None:
+            self._end(row, Outcome.IMPORTED)
+        return True
+
+    def _failed(self, failed: Failure, row: PlannedMember | None) -> bool:
+        if failed.advice is Advice.STOP_RUN or failed.effect is Effect.UNKNOWN:
+            raise self._tools.caller.stop_error(failed)
+        if row is not None:
+            self._end(row, Outcome.REJECTED, "unread_refused", failed)
+        return False
+
+    def _end(
+        self, row: PlannedMember, outcome: Outcome, reason: str = "", failed: Failure | None = None
+    ) -> None:
+        self._tools.tally.line(
+            RowLine(
+                record_type=RecordType.UNREAD,
+                outcome=outcome,
+                reason=reason,
+                file=row.file,
+                line=row.line,
+                id=row.legacy_id,
+                conversation=row.conversation,
+                code=failed.code if failed else None,
+                detail=failed.text if failed else "",
+            )
+        )
+        self._tools.progress.advance(self._tools.tally.done)

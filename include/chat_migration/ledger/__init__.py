@@ -1,0 +1,1 @@
+"""What has been sent, to whom, under which keys: the memory that makes every task repeatable."""

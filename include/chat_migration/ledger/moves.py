@@ -1,0 +1,59 @@
+"""The moves of a delivery: each verb says what happened, the ledger applies several of them together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chat_migration.ledger.records import Delivery
+from chat_migration.ledger.states import DeliveryState
+
+
+class Move(msgspec.Struct, frozen=True):
+    """One move of one delivery; build it with the verbs below."""
+
+    verb: str
+    delivery: Delivery
+
+
+def intend(delivery: Delivery, run_id: str) -> Move:
+    """Say that this part is about to be sent."""
+    return Move(
+        "intend",
+        _with(delivery, state=DeliveryState.INTENT, attempts=delivery.attempts + 1, run_id=run_id),
+    )
+
+
+def deliver(delivery: Delivery, *, sequence: int | None = None, run_id: str = "") -> Move:
+    """Say that this part is in the target; ``sequence`` None keeps the one that we chose."""
+    return Move(
+        "deliver",
+        _with(
+            delivery,
+            state=DeliveryState.DELIVERED,
+            sequence=delivery.sequence if sequence is None else sequence,
+            run_id=run_id or delivery.run_id,
+            code=None,
+            reason="",
+        ),
+    )
+
+
+def release(delivery: Delivery, *, code: int | None, reason: str) -> Move:
+    """Say that the call had no effect: it may be sent again under the same keys."""
+    return Move("release", _with(delivery, state=DeliveryState.PLANNED, code=code, reason=reason))
+
+
+def doubt(delivery: Delivery, *, code: int | None, reason: str) -> Move:
+    """Say that nobody knows yet whether this part arrived."""
+    return Move("doubt", _with(delivery, state=DeliveryState.IN_DOUBT, code=code, reason=reason))
+
+
+def reject(delivery: Delivery, *, code: int | None, reason: str) -> Move:
+    """Say that the target refused this part for good."""
+    return Move("reject", _with(delivery, state=DeliveryState.REJECTED, code=code, reason=reason))
+
+
+def _with(delivery: Delivery, **changes: Any) -> Delivery:
+    return msgspec.structs.replace(delivery, **changes)

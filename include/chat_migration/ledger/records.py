@@ -1,0 +1,67 @@
+"""What the ledger remembers, as values. Units as in :mod:`chat_migration.ledger.schema`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chat_migration.ledger.states import DeliveryState, EntityState
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of a message as the ledger remembers it. Units as in :mod:`chat_migration.ledger.schema`."""
+
+    message_key: str
+    part: int
+    parts: int
+    conversation: str
+    sender: str
+    recipient: str = ""
+    sent_at_ms: int
+    order_key: str
+    slot: int
+    sequence: int | None = None
+    random: int
+    source_hash: str
+    render_version: int
+    late: bool = False
+    state: DeliveryState = DeliveryState.PLANNED
+    code: int | None = None
+    reason: str = ""
+    attempts: int = 0
+    run_id: str
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """The frontier of one conversation."""
+
+    newest_sent_ms: int | None = None
+    newest_order: str = ""
+    newest_slot: int | None = None
+    confirmed_sequence: int = 0
+    foreign_slot: int | None = None
+
+
+class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A group or topic that the ledger knows."""
+
+    conversation: str
+    group_id: str
+    topic_id: str = ""
+    type: str
+    created_s: int
+    state: EntityState
+    reason: str = ""
+    written_hash: str = ""
+    run_id: str
+    unread_dirty: bool = False
+
+
+class ReadPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one member of a group has read; ``first_unread_ms`` None: everything."""
+
+    group_id: str
+    account_id: str
+    first_unread_ms: int | None
+    first_unread_order: str = ""
+    unread_set: int = 0
+    run_id: str = ""

@@ -1,0 +1,206 @@
+"""The ledger's tables. Readable with a plain SQL shell; every column says its unit.
+
+A change here needs a new :data:`SCHEMA_VERSION` and a step in :mod:`chat_migration.ledger.migrations`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""``schema_version`` and ``key_version``."""
+
+apps = Table(
+    "apps",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+"""The targets' apps; every other table belongs to one (``app_id``)."""
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("source_name", Text, nullable=False),
+    Column("window_start_ms", BigInteger),
+    Column("window_end_ms", BigInteger),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("finished_at_ms", BigInteger),
+    Column("state", Text, nullable=False),
+    PrimaryKeyConstraint("app_id", "run_id"),
+)
+"""One row per run; ``state``: running, complete, incomplete."""
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("source_name", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("start_ms", BigInteger),
+    Column("end_ms", BigInteger),
+    Column("completed_at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("app_id", "source_name", "run_id"),
+)
+"""Windows that were imported completely; NULL bounds are open."""
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("legacy_id", Text, nullable=False),
+    Column("target_id", Text, nullable=False),
+    PrimaryKeyConstraint("app_id", "kind", "legacy_id"),
+    UniqueConstraint("app_id", "kind", "target_id"),
+)
+"""Legacy id ↔ target id, both ways; ``kind``: user, group, topic (legacy id ``group/topic``)."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("written_hash", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    PrimaryKeyConstraint("app_id", "account_id"),
+)
+"""Accounts by target id; ``written_hash`` of what was last written."""
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("conversation", Text, nullable=False),
+    Column("group_id", Text, nullable=False),
+    Column("topic_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("created_s", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("written_hash", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("unread_dirty", Integer, nullable=False),
+    PrimaryKeyConstraint("app_id", "conversation"),
+    UniqueConstraint("app_id", "group_id", "topic_id"),
+)
+"""Groups and topics by conversation. ``unread_dirty`` 1: messages were sent since the unread counts were set."""
+
+members = Table(
+    "members",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("group_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    PrimaryKeyConstraint("app_id", "group_id", "account_id"),
+)
+"""Memberships by target ids."""
+
+read_positions = Table(
+    "read_positions",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("group_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("first_unread_ms", BigInteger),
+    Column("first_unread_order", Text, nullable=False),
+    Column("unread_set", BigInteger, nullable=False),
+    Column("run_id", Text, nullable=False),
+    PrimaryKeyConstraint("app_id", "group_id", "account_id"),
+)
+"""How far a member has read: the place of the first unread message (NULL: all is read), and the unread count
+that the target holds for the member as far as we know (an import of messages resets it to 0)."""
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("conversation", Text, nullable=False),
+    Column("newest_sent_ms", BigInteger),
+    Column("newest_order", Text, nullable=False),
+    Column("newest_slot", BigInteger),
+    Column("confirmed_sequence", BigInteger, nullable=False),
+    Column("foreign_slot", BigInteger),
+    PrimaryKeyConstraint("app_id", "conversation"),
+)
+"""The frontier of a conversation: the place of its newest delivered row, the newest slot and ``MsgSeq`` known,
+and the newest slot of a message that is not ours (NULL: none)."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("message_key", Text, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("conversation", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("sent_at_ms", BigInteger, nullable=False),
+    Column("order_key", Text, nullable=False),
+    Column("slot", BigInteger, nullable=False),
+    Column("sequence", BigInteger),
+    Column("random", BigInteger, nullable=False),
+    Column("source_hash", Text, nullable=False),
+    Column("render_version", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("late", Integer, nullable=False),
+    Column("code", Integer),
+    Column("reason", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("app_id", "message_key", "part"),
+    Index("deliveries_by_slot", "app_id", "conversation", "slot"),
+    Index("deliveries_by_random", "app_id", "conversation", "random"),
+    sqlite_with_rowid=False,
+)
+"""One row per part of a message. ``slot``: the send time in the target, seconds. ``sequence``: the group
+``MsgSeq`` that the target gave, or the one-to-one ``MsgSeq`` that we chose. ``late`` 1: appended out of time."""
+
+Index(
+    "deliveries_unresolved",
+    deliveries.c.app_id,
+    deliveries.c.conversation,
+    sqlite_where=deliveries.c.state.in_(("intent", "in_doubt")),
+    postgresql_where=deliveries.c.state.in_(("intent", "in_doubt")),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("api", Text, nullable=False),
+    Column("next_at_us", BigInteger, nullable=False),
+    Column("slowed_at_us", BigInteger, nullable=False),
+    Column("slow_factor_percent", Integer, nullable=False),
+    PrimaryKeyConstraint("app_id", "api"),
+)
+"""When the next call of an API may start, epoch microseconds, for all processes that share this ledger."""

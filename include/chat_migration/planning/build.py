@@ -1,0 +1,306 @@
+"""Making the plan of a run: one pass over the staged rows, in the order in which they will be sent."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+import pyarrow as pa
+
+from chat_migration.ledger.ledger import Ledger
+from chat_migration.model import Conversation, Outcome, Topic
+from chat_migration.planning.forecast import Forecast
+from chat_migration.planning.groups import GroupPlanner, group_rows, plan_members, topics_of
+from chat_migration.planning.messages import COLUMNS, MessagePlanner, StagedMessage
+from chat_migration.planning.people import assign_accounts, plan_accounts
+from chat_migration.planning.quote import Quote, QuoteCounter
+from chat_migration.planning.selection import is_selected
+from chat_migration.planning.staged import Staged
+from chat_migration.planning.tables import (
+    Plan,
+    PlannedConversation,
+    PlannedGroup,
+    PlannedMessage,
+    TableWriter,
+)
+from chat_migration.settings import Settings
+from chat_migration.store.extract import Extract
+from chat_migration.targets.rules import TargetRules
+
+Blocked = tuple[str, str, str]
+"""(outcome, reason, detail) of a conversation that is not sent at all; all empty for one that is."""
+_FREE: Blocked = ("", "", "")
+
+
+class PlanBuilder:
+    """Builds one plan. The ledger is read, and gets the ids that this plan gives away; nothing is sent."""
+
+    def __init__(
+        self,
+        extracts: Sequence[Extract],
+        plan: Plan,
+        *,
+        settings: Settings,
+        rules: TargetRules,
+        ledger: Ledger,
+        forecast: Forecast,
+        advance: Callable[[int], None],
+    ) -> None:
+        self._extracts, self._plan, self._settings = extracts, plan, settings
+        self._rules, self._ledger, self._forecast = rules, ledger, forecast
+        self._advance = advance
+        self._counter: QuoteCounter = forecast.counter
+        self._users: dict[str, str] = {}
+
+    def build(self, rates: dict[str, float]) -> Quote:
+        """Write the plan and return its quote. A plan that is there already is replaced."""
+        shutil.rmtree(self._plan.folder, ignore_errors=True)
+        self._plan.folder.mkdir(parents=True, mode=0o700)
+        staged = Staged(self._extracts, temp=self._plan.folder / "temp")
+        try:
+            self._count_extraction()
+            groups = self._people_and_groups(staged)
+            self._messages(staged, groups)
+        finally:
+            staged.close()
+            shutil.rmtree(self._plan.folder / "temp", ignore_errors=True)
+        self._forecast.finish(self._plan)
+        quote = self._counter.quote(rates)
+        partial = self._plan.quote_path.with_suffix(".partial")
+        partial.write_text(quote.model_dump_json(indent=2), encoding="utf-8")
+        partial.rename(self._plan.quote_path)
+        return quote
+
+    def _count_extraction(self) -> None:
+        for extract in self._extracts:
+            for ended in extract.manifest.ended:
+                self._counter.count(ended.record_type, ended.outcome, ended.reason, ended.rows)
+
+    # --- people and groups ----------------------------------------------------------------------
+
+    def _people_and_groups(self, staged: Staged) -> dict[str, PlannedGroup]:
+        conversations = [
+            Conversation.parse(key)
+            for (key,) in staged.rows("SELECT DISTINCT conversation FROM messages")
+        ]
+        staged.add(
+            "conversation_groups",
+            pa.table(
+                {
+                    "group_id": pa.array(
+                        sorted({each.first for each in conversations if not each.is_direct}),
+                        pa.string(),
+                    )
+                }
+            ),
+        )
+        self._users = self._ledger.identities("user")
+        fresh = assign_accounts(staged, self._users, self._rules)
+        self._ledger.assign_identities("user", fresh)
+        self._users |= fresh
+        plan_accounts(staged, self._users, self._rules, self._plan, self._counter)
+        groups = self._plan_groups(staged, conversations)
+        by_legacy = {each.legacy_id: each for each in groups.values() if not each.topic_id}
+        plan_members(staged, by_legacy, self._users, self._plan)
+        return groups
+
+    def _plan_groups(
+        self, staged: Staged, conversations: list[Conversation]
+    ) -> dict[str, PlannedGroup]:
+        named: dict[str, set[str]] = defaultdict(set)
+        for each in conversations:
+            if each.kind == "topic":
+                named[each.first].add(each.second)
+        rows = list(group_rows(staged))
+        topics: dict[str, list[Topic]] = {
+            row.id: found for row in rows if (found := topics_of(row, named))
+        }
+        firsts = dict(
+            staged.rows(
+                "SELECT conversation, min(sent_at_ms) FROM messages WHERE conversation LIKE 'topic:%' GROUP BY 1"
+            )
+        )
+        starts = [
+            each.manifest.first_message_ms
+            for each in self._extracts
+            if each.manifest.first_message_ms is not None
+        ]
+        planner = GroupPlanner(
+            self._rules,
+            users=self._users,
+            groups=self._ledger.identities("group"),
+            topics=self._ledger.identities("topic"),
+            known=self._ledger.groups(),
+            earliest_ms=min(starts, default=None),
+            counter=self._counter,
+        )
+        planner.assign_ids(rows, topics)
+        self._ledger.assign_identities("group", planner.new_groups)
+        self._ledger.assign_identities("topic", planner.new_topics)
+        planned: dict[str, PlannedGroup] = {}
+        for row in rows:
+            group = planner.group(row, topics.get(row.id, []))
+            planned[group.conversation] = group
+            self._counter.placeholders["groups"] += 0 if row.file else 1
+            for topic in topics.get(row.id, []):
+                first = firsts.get(Conversation.topic(row.id, topic.id).key)
+                child = planner.topic(group, topic, first)
+                planned[child.conversation] = child
+        writer = TableWriter(self._plan.table("groups"), PlannedGroup)
+        for group in sorted(
+            planned.values(), key=lambda each: (bool(each.topic_id), each.conversation)
+        ):
+            writer.add(group)
+        writer.close()
+        return planned
+
+    # --- messages -------------------------------------------------------------------------------
+
+    def _messages(self, staged: Staged, groups: dict[str, PlannedGroup]) -> None:
+        avchatrooms = {
+            legacy
+            for (legacy,) in staged.rows(
+                "SELECT id FROM problems WHERE record_type = 'groups' AND reason = 'avchatroom_group'"
+            )
+        }
+        conversations = self._shard(staged, groups)
+        reads = {
+            (user, peer): read
+            for user, peer, read in staged.rows(
+                "SELECT user_id, peer_id, last_read_at_ms FROM direct_reads"
+            )
+        }
+        self._counter.direct_reads = len(reads)
+        planner = MessagePlanner(self._rules, self._settings, self._users)
+        done = 0
+        for kind in ("direct", "group"):
+            for shard in range(self._settings.shards):
+                here = {
+                    each.conversation: each
+                    for each in conversations
+                    if each.shard == shard and (each.kind == "direct") == (kind == "direct")
+                }
+                writer = TableWriter(self._plan.messages_path(kind, shard), PlannedMessage)
+                for conversation, rows in self._ordered(staged, kind, shard):
+                    place = here[conversation]
+                    blocked = self._blocked(place, groups, avchatrooms)
+                    planned = (
+                        planner.plan(row, place, blocked, as_unread=self._as_unread(row, reads))
+                        for row in rows
+                    )
+                    for message in self._forecast.watch(place, planned):
+                        writer.add(message)
+                        done += 1
+                        if done % 1000 == 0:
+                            self._advance(done)
+                writer.close()
+        self._advance(done)
+
+    def _shard(self, staged: Staged, groups: dict[str, PlannedGroup]) -> list[PlannedConversation]:
+        """Spread the conversations over shards: longest first, each to the shard with the least rows so far."""
+        counts = staged.rows(
+            "SELECT conversation, count(*) FROM messages GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+        load = {kind: [0] * self._settings.shards for kind in ("direct", "group")}
+        planned: list[PlannedConversation] = []
+        for key, rows in counts:
+            kind = Conversation.parse(key).kind
+            loads = load["direct" if kind == "direct" else "group"]
+            shard = min(range(len(loads)), key=loads.__getitem__)
+            group = groups.get(key)
+            planned.append(
+                PlannedConversation(
+                    conversation=key,
+                    kind=kind,
+                    shard=shard,
+                    first_row=loads[shard],
+                    rows=rows,
+                    group_id=group.group_id if group else "",
+                    topic_id=group.topic_id if group else "",
+                )
+            )
+            loads[shard] += rows
+        writer = TableWriter(self._plan.table("conversations"), PlannedConversation)
+        for each in planned:
+            writer.add(each)
+        writer.close()
+        staged.add(
+            "places",
+            pa.table(
+                {
+                    "conversation": pa.array([each.conversation for each in planned], pa.string()),
+                    "kind": pa.array(
+                        ["direct" if each.kind == "direct" else "group" for each in planned],
+                        pa.string(),
+                    ),
+                    "shard": pa.array([each.shard for each in planned], pa.int64()),
+                    "first_row": pa.array([each.first_row for each in planned], pa.int64()),
+                }
+            ),
+        )
+        return planned
+
+    def _ordered(
+        self, staged: Staged, kind: str, shard: int
+    ) -> Iterator[tuple[str, Iterator[StagedMessage]]]:
+        """Yield each conversation of a shard with its rows, oldest first."""
+        columns = ", ".join(f"messages.{name}" for name in COLUMNS)
+        rows = staged.rows(
+            f"SELECT {columns} FROM messages JOIN places USING (conversation) "  # noqa: S608 - constant text
+            "WHERE places.kind = ? AND shard = ? "
+            "ORDER BY first_row, messages.sent_at_ms, messages.order_key, messages.message_key",
+            (kind, shard),
+        )
+        return _by_conversation(StagedMessage(*values) for values in rows)
+
+    def _blocked(
+        self, place: PlannedConversation, groups: dict[str, PlannedGroup], avchatrooms: set[str]
+    ) -> Blocked:
+        conversation = Conversation.parse(place.conversation)
+        if not is_selected(self._settings, conversation):
+            return (
+                Outcome.SKIPPED,
+                "not_selected",
+                "left out by `conversations` or `exclude_conversations`",
+            )
+        if conversation.is_direct:
+            return _FREE
+        if conversation.first in avchatrooms:
+            return Outcome.REJECTED, "avchatroom_group", "live-broadcast groups take no history"
+        group = groups[place.conversation]
+        return (group.outcome, group.reason, group.detail) if group.outcome else _FREE
+
+    def _as_unread(self, row: StagedMessage, reads: dict[tuple[str, str], int]) -> bool:
+        """Tell whether a one-to-one message is newer than what its recipient has read."""
+        if self._settings.c2c_unread != "preserve" or not row.recipient_id:
+            return False
+        read = reads.get((row.recipient_id, row.sender_id))
+        return read is not None and row.sent_at_ms > read
+
+
+def _by_conversation(
+    rows: Iterator[StagedMessage],
+) -> Iterator[tuple[str, Iterator[StagedMessage]]]:
+    """Group rows that follow each other; each group must be used up before the next."""
+    pending: list[StagedMessage] = []
+
+    def run(first: StagedMessage) -> Iterator[StagedMessage]:
+        yield first
+        for row in rows:
+            if row.conversation != first.conversation:
+                pending.append(row)
+                return
+            yield row
+
+    for row in rows:
+        pending.append(row)
+        while pending:
+            first = pending.pop()
+            group = run(first)
+            yield first.conversation, group
+            for _ in group:
+                pass
+
+
+__all__ = ["PlanBuilder", "Quote"]

@@ -1,0 +1,110 @@
+"""What a run will do and cost, told before anything is sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Self
+
+from pydantic import BaseModel, Field
+
+from chat_migration.progress import clock_text
+
+
+class Quote(BaseModel):
+    """The plan in numbers. Counts are rows unless the name says otherwise."""
+
+    rows: dict[str, dict[str, int]] = Field(description="Record type → outcome class → rows.")
+    reasons: dict[str, dict[str, int]] = Field(description="Record type → reason → rows.")
+    calls: dict[str, int] = Field(description="API → calls at least.")
+    seconds_at_rate: float = Field(description="Time that these calls take at the budget, seconds.")
+    longest_chain_calls: int = Field(
+        description="Calls one after the other in the longest conversation."
+    )
+    longest_chain: str = Field(description="The conversation with the longest chain.")
+    deferred_groups: int = Field(description="Groups whose slots would reach now.")
+    older_than_retention: int = Field(
+        description="Messages older than the app keeps; 0 if it is not known."
+    )
+    late_rows: int = Field(description="Rows older than what their group holds already.")
+    placeholders: dict[str, int] = Field(
+        description="Accounts and groups made for ids without a row of their own."
+    )
+    shortened: dict[str, int] = Field(
+        description="Field → values cut or dropped to fit the target."
+    )
+    direct_reads: int = Field(description="Read positions of one-to-one chats.")
+    parts: int = Field(description="Messages in the target: a long row becomes several.")
+
+    def text(self) -> str:
+        """Return one screen for people."""
+        lines = [
+            f"{kind}: " + ", ".join(f"{count:,} {what}" for what, count in sorted(of.items()))
+            for kind, of in self.rows.items()
+            if of
+        ]
+        calls = ", ".join(f"{api} {count:,}" for api, count in self.calls.items() if count)
+        lines += [
+            f"calls: {calls or 'none'}",
+            f"time at the rate limit: {clock_text(self.seconds_at_rate)}",
+        ]
+        if self.longest_chain_calls > 1:
+            lines.append(
+                f"longest chain: {self.longest_chain_calls:,} calls one after the other in {self.longest_chain}"
+            )
+        for count, what in (
+            (self.late_rows, "rows are late: their groups hold newer messages"),
+            (
+                self.deferred_groups,
+                "groups reach the present: their last rows wait for a later run",
+            ),
+            (
+                self.older_than_retention,
+                "messages are older than the app's retention and may not be visible",
+            ),
+        ):
+            if count:
+                lines.append(f"note: {count:,} {what}")
+        return "\n".join(lines)
+
+
+class QuoteCounter:
+    """Collects the numbers of a quote while a plan is made."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Counter[str]] = {}
+        self.reasons: dict[str, Counter[str]] = {}
+        self.calls: Counter[str] = Counter()
+        self.placeholders: Counter[str] = Counter()
+        self.shortened: Counter[str] = Counter()
+        self.chains: Counter[str] = Counter()
+        self.deferred_groups = self.older_than_retention = self.late_rows = self.parts = (
+            self.direct_reads
+        ) = 0
+
+    def count(self, record_type: str, outcome: str, reason: str = "", rows: int = 1) -> Self:
+        """Count rows of one type that will end as ``outcome`` (``to_import``: they are to be sent)."""
+        self.rows.setdefault(record_type, Counter())[outcome] += rows
+        if reason:
+            self.reasons.setdefault(record_type, Counter())[reason] += rows
+        return self
+
+    def quote(self, rates: dict[str, float]) -> Quote:
+        """Return the quote, given the budget's calls per second of each API."""
+        busy = {api: count / rates[api] for api, count in self.calls.items()}
+        messages = max(busy.pop("importmsg", 0.0), busy.pop("import_group_msg", 0.0))
+        chain = self.chains.most_common(1)
+        return Quote(
+            rows={kind: dict(of) for kind, of in self.rows.items()},
+            reasons={kind: dict(of) for kind, of in self.reasons.items()},
+            calls=dict(self.calls),
+            seconds_at_rate=round(sum(busy.values()) + messages, 1),
+            longest_chain_calls=chain[0][1] if chain else 0,
+            longest_chain=chain[0][0] if chain else "",
+            deferred_groups=self.deferred_groups,
+            older_than_retention=self.older_than_retention,
+            late_rows=self.late_rows,
+            placeholders=dict(self.placeholders),
+            shortened=dict(self.shortened),
+            direct_reads=self.direct_reads,
+            parts=self.parts,
+        )

@@ -1,0 +1,188 @@
+"""The one set of settings: for a run's conf, the command line and the settings file.
+
+Precedence: conf or flag, then the YAML file named by ``CHAT_MIGRATION_CONFIG``, then the defaults below.
+What belongs to the target's app (host, secret, rate, batch sizes) is no setting but part of the connection:
+see :mod:`chat_migration.connection`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from chat_migration.errors import UsageError
+from chat_migration.window import Window, parse_instant
+
+CONFIG_VARIABLE = "CHAT_MIGRATION_CONFIG"
+
+TargetName = Literal["tencent", "zim"]
+
+
+class Settings(BaseModel):
+    """What one run does. Every field is a Param of the DAGs and a ``--param`` of the command line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    source: str = Field("neutral", description="The reader for the export's format.")
+    source_name: str = Field(
+        "",
+        description="Names this legacy system in every message key. Keep it for ever; empty takes the reader's name.",
+    )
+    export_path: str = Field("", description="Folder or archive of the export.")
+    from_: str | None = Field(
+        None,
+        alias="from",
+        description="Take messages sent at or after this instant (with an offset, or a date).",
+    )
+    to: str | None = Field(None, description="Take messages sent before this instant.")
+    conversations: tuple[str, ...] = Field(
+        (), description="Only these legacy group ids, or `user1/user2` pairs: a pilot."
+    )
+    exclude_conversations: tuple[str, ...] = Field((), description="All but these.")
+    dry_run: bool = Field(False, description="Read, plan and print; write nothing anywhere.")
+
+    same_second: Literal["lift", "keep"] = Field(
+        "lift",
+        description="Messages of one group in one second: lift each to the next free second, or keep the tie.",
+    )
+    late_messages: Literal["reject", "append"] = Field(
+        "reject",
+        description="Rows older than what the group already holds: reject, or append with their time in the text.",
+    )
+    oversize_text: Literal["split", "reject"] = Field(
+        "split",
+        description="Texts over the target's size limit: split into several messages, or reject.",
+    )
+    system_messages: Literal["skip", "text"] = Field(
+        "skip", description="Joins, renames and other notices: skip, or import as text."
+    )
+    c2c_unread: Literal["read", "preserve"] = Field(
+        "read",
+        description="One-to-one history arrives as read, or keeps its unread counts (needs allow_push).",
+    )
+    allow_push: bool = Field(
+        False,
+        description="Accept that `c2c_unread=preserve` pushes notifications to people's phones.",
+    )
+    existing_accounts: Literal["adopt", "refuse", "overwrite"] = Field(
+        "adopt",
+        description="Accounts that the app already has: use unchanged, refuse, or overwrite name and picture.",
+    )
+    sync_profiles: Literal["off"] = Field(
+        "off",
+        description="Profile, owner and role changes of groups that exist already are not brought over.",
+    )
+
+    shards: int = Field(1, ge=1, le=64, description="Mapped import tasks per message type.")
+    max_rejected_ratio: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="More rejected rows than this share of a record type fail the run.",
+    )
+    max_key_conflicts: int = Field(
+        100,
+        ge=0,
+        description="More rows than this whose id was used by another message stop the run.",
+    )
+    log_message_text: bool = Field(False, description="Put message texts into rejected.jsonl.")
+
+    @field_validator("from_", "to", mode="before")
+    @classmethod
+    def _bound(cls, value: Any) -> str | None:
+        if value in (None, ""):
+            return None
+        text = (
+            value if isinstance(value, str) else str(getattr(value, "isoformat", lambda: value)())
+        )
+        parse_instant(text)
+        return str(text)
+
+    @field_validator("conversations", "exclude_conversations", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if value is None:
+            return ()
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @property
+    def name_of_source(self) -> str:
+        """Return the name that stands in every message key."""
+        return self.source_name or self.source
+
+    @property
+    def window(self) -> Window:
+        """Return the window that ``from`` and ``to`` bound."""
+        return Window(
+            None if self.from_ is None else parse_instant(self.from_),
+            None if self.to is None else parse_instant(self.to),
+        )
+
+    @property
+    def is_pilot(self) -> bool:
+        """Tell whether only some conversations are taken; such a run completes no window."""
+        return bool(self.conversations or self.exclude_conversations)
+
+    @classmethod
+    def load(cls, given: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Self:
+        """Return the settings of a run: what is given, over the settings file, over the defaults.
+
+        Values that are None or "" in ``given`` count as not given.
+
+        Raises:
+            UsageError: a name is unknown, a value is not allowed, or the file cannot be read.
+        """
+        environ = os.environ if environ is None else environ
+        merged = dict(_read_file(environ.get(CONFIG_VARIABLE, "")))
+        merged.update({name: value for name, value in given.items() if value not in (None, "")})
+        try:
+            settings = cls.model_validate(merged)
+        except ValidationError as error:
+            raise UsageError(_explain(error), advice=_valid_names(cls)) from None
+        if settings.c2c_unread == "preserve" and not settings.allow_push:
+            raise UsageError(
+                "`c2c_unread=preserve` pushes every unread one-to-one message to its reader's phone.",
+                expected="`allow_push=true` says that this is wanted.",
+                advice="Add `allow_push=true`, or use `c2c_unread=read`.",
+            )
+        return settings
+
+
+def _read_file(path: str) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UsageError(
+            f"The settings file `{path}` (from {CONFIG_VARIABLE}) cannot be read: {error}.",
+            expected="A YAML file with one setting a line, such as `source: slack`.",
+        ) from None
+    if not isinstance(loaded, dict):
+        raise UsageError(f"The settings file `{path}` is no mapping of settings.")
+    return loaded
+
+
+def _explain(error: ValidationError) -> str:
+    sentences = []
+    for problem in error.errors(include_url=False):
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            sentences.append(f"`{name}` is no setting.")
+        else:
+            sentences.append(f"Setting `{name}`: {problem['msg']} (found `{problem['input']!r}`).")
+    return " ".join(sentences)
+
+
+def _valid_names(kind: type[BaseModel]) -> str:
+    names = (field.alias or name for name, field in kind.model_fields.items())
+    return f"Valid settings are: {', '.join(sorted(names))}."

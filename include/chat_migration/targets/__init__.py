@@ -1,0 +1,1 @@
+"""Where a history goes: one package per vendor behind one protocol."""
