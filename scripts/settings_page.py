@@ -1,0 +1,89 @@
+"""Write docs/settings.md from the settings and connection fields themselves, so that it cannot be out of date.
+
+.venv/bin/python scripts/settings_page.py
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from chat_migration.connection import TencentConnection
+from chat_migration.settings import Settings
+
+PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+_PARTS = ("host", "admin", "secret_key")
+"""Connection fields that are no extras: Airflow's host, login and password."""
+
+
+def page() -> str:
+    """Return the page."""
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            "One set for a DAG run's form, the command line (`--param name=value`) and the settings file.",
+            "What is given to a run wins over the YAML file that `CHAT_MIGRATION_CONFIG` names, and that",
+            "over the default.",
+            "",
+            "| Setting | Default | Meaning |",
+            "|---|---|---|",
+            *(_row(name, field) for name, field in Settings.model_fields.items()),
+            "",
+            "## Connection `tencent_chat_default` (type *Tencent Cloud Chat*)",
+            "",
+            "`host` is a region's name, a host name or a URL; `login` the admin identifier; `password` the SecretKey.",
+            "The extras:",
+            "",
+            "| Extra | Default | Meaning |",
+            "|---|---|---|",
+            *(
+                _row(name, field)
+                for name, field in TencentConnection.model_fields.items()
+                if name not in _PARTS
+            ),
+            "",
+            "## Environment",
+            "",
+            "| Variable | Default | Meaning |",
+            "|---|---|---|",
+            "| `CHAT_MIGRATION_HOME` | `./var` | Ledger, stage and reports. |",
+            "| `CHAT_MIGRATION_STAGE` | `<home>/stage` | Staged Parquet and plans; all workers share it. |",
+            "| `CHAT_MIGRATION_LEDGER_URL` | `sqlite:///<home>/ledger.sqlite` | The ledger's database. |",
+            "| `CHAT_MIGRATION_CONFIG` |  | The settings file. |",
+            "| `AIRFLOW_CONN_TENCENT_CHAT_DEFAULT` |  | The connection as JSON. |",
+            "",
+        ]
+    )
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    values = _values(field.annotation)
+    meaning = (field.description or "").replace("|", "\\|")
+    shown = f"{meaning} One of {values}." if values else meaning
+    return f"| `{field.alias or name}` | {_default(field)} | {shown} |"
+
+
+def _values(annotation: Any) -> str:
+    values = [each for each in getattr(annotation, "__args__", ()) if isinstance(each, str)]
+    return ", ".join(f"`{each}`" for each in values)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return "" if field.default in (None, "", ()) else f"`{str(field.default).lower()}`"
+
+
+def described(kind: type[BaseModel]) -> list[str]:
+    """Return the fields of a model that lack a description."""
+    return [name for name, field in kind.model_fields.items() if not field.description]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"wrote {PAGE.name}\n")

@@ -1,0 +1,135 @@
+"""The DAG as Airflow parses it: no errors, the four stages in their order, safe defaults."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import CronDataIntervalTimetable, ExceptionRetryPolicy
+
+from chat_migration.settings import Settings
+
+pytestmark = pytest.mark.airflow
+
+DAGS = Path(__file__).resolve().parents[2] / "dags"
+
+ORDER = [
+    "extract.extract_export",
+    "extract.plan_import",
+    "import_groups.import_accounts",
+    "import_groups.import_group_profiles",
+    "import_groups.import_group_members",
+    "import_messages.list_shards",
+    "import_messages.import_direct_messages",
+    "import_messages.import_group_messages",
+    "set_unread.set_unread_counts",
+    "set_unread.write_report",
+]
+
+
+@pytest.fixture(scope="module")
+def bag():
+    return DagBag(dag_folder=str(DAGS))
+
+
+@pytest.fixture(scope="module")
+def dag(bag):
+    return bag.dags["import_to_tencent_chat"]
+
+
+def test_every_dag_file_is_imported_without_error(bag):
+    assert bag.import_errors == {}
+
+
+def test_tasks_are_those_of_the_four_stages_in_order(dag):
+    assert [task.task_id for task in dag.topological_sort()] == ORDER
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        *pairwise(ORDER[:6]),
+        ("import_messages.list_shards", "import_messages.import_direct_messages"),
+        ("import_messages.list_shards", "import_messages.import_group_messages"),
+        ("import_messages.import_direct_messages", "set_unread.set_unread_counts"),
+        ("import_messages.import_group_messages", "set_unread.set_unread_counts"),
+        ("set_unread.set_unread_counts", "set_unread.write_report"),
+    ],
+)
+def test_a_stage_waits_for_the_one_before(dag, earlier, later):
+    assert earlier in dag.get_task(later).upstream_task_ids
+
+
+def test_message_types_do_not_wait_for_each_other(dag):
+    messages = {"import_messages.import_direct_messages", "import_messages.import_group_messages"}
+    assert not any(messages & dag.get_task(each).upstream_task_ids for each in messages)
+
+
+def test_report_waits_for_shards_that_still_run_when_another_has_failed(dag):
+    report = dag.get_task("set_unread.write_report")
+    assert report.trigger_rule == "all_done"
+    assert report.upstream_task_ids >= {
+        "import_messages.import_direct_messages",
+        "import_messages.import_group_messages",
+    }
+
+
+def test_report_alone_decides_the_state_of_the_run(dag):
+    assert [task.task_id for task in dag.leaves] == ["set_unread.write_report"]
+
+
+def test_report_updates_the_asset_of_imports(dag):
+    (asset,) = dag.get_task("set_unread.write_report").outlets
+    assert asset.name == "chat_migration/tencent/import"
+
+
+def test_a_run_covers_one_day_from_midnight(dag):
+    assert isinstance(dag.timetable, CronDataIntervalTimetable)
+    assert dag.timetable.expression == "0 0 * * *"
+
+
+def test_only_one_run_at_a_time_and_no_catching_up_by_airflow(dag):
+    assert (dag.max_active_runs, dag.catchup) == (1, False)
+
+
+def test_params_are_the_settings(dag):
+    names = {field.alias or name for name, field in Settings.model_fields.items()}
+    assert set(dag.params) == names
+
+
+def test_params_are_not_set_by_default_so_that_the_settings_file_counts(dag):
+    assert set(dag.params.dump().values()) == {None}
+
+
+def test_every_task_retries_by_our_policy_and_has_no_execution_timeout(dag):
+    for task in dag.tasks:
+        assert task.retries == 3
+        assert isinstance(task.retry_policy, ExceptionRetryPolicy)
+        assert task.execution_timeout is None
+
+
+def test_tasks_do_not_depend_on_past_runs(dag):
+    assert not any(task.depends_on_past for task in dag.tasks)
+
+
+def test_dag_is_documented_tagged_and_owned(dag):
+    assert "tencent_chat_default" in dag.doc_md
+    assert {"chat-migration", "tencent"} <= set(dag.tags)
+    assert {task.owner for task in dag.tasks} == {"chat-migration"}
+
+
+def test_parsing_imports_nothing_heavy():
+    heavy = ["duckdb", "matplotlib", "pandas", "pyarrow", "requests", "tenacity", "TLSSigAPIv2"]
+    script = (
+        "import sys, runpy, airflow.sdk; before = set(sys.modules)\n"
+        f"runpy.run_path({str(DAGS / 'import_to_tencent_chat.py')!r})\n"
+        f"print(*(set(sys.modules) - before) & set({heavy!r}))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == []
