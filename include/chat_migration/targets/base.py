@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from chat_migration.model import Conversation, GroupType, JoinPolicy, Role
+from chat_migration.model import GroupType, JoinPolicy, Role
 
 # --- what is sent -------------------------------------------------------------------------------
 
@@ -251,8 +251,3 @@ class Target(Protocol):
 
     def read_group(self, address: GroupAddress, *, below: int | None) -> Page | Failure:
         """Return a page of messages with a sequence of at most ``below`` (None: the newest)."""
-
-
-def address_of(conversation: Conversation, group_id: str, topic_id: str) -> GroupAddress:
-    """Return where a conversation's messages go, given the target's own ids."""
-    return GroupAddress(group_id, topic_id if conversation.kind == "topic" else "")
