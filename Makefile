@@ -8,10 +8,10 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install lock check format test demo demo-reset up bench clean
+.PHONY: help install lock check format test test-scheduler test-distributed demo demo-reset up bench clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## create .venv with the pinned packages and this project
 
@@ -38,6 +38,12 @@ format: $(INSTALLED) ## format and fix what can be fixed
 
 test: $(INSTALLED) ## all tests, on two cores
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+test-scheduler: $(INSTALLED) ## history, fourteen nights, a missed scheduler, a backfill, approvals on a real Airflow; about ten minutes
+	$(BIN)/pytest -m scheduler tests/scheduler
+
+test-distributed: $(INSTALLED) ## an import over two workers while machines, Redis and PostgreSQL fail; about four minutes
+	$(BIN)/pytest -m distributed tests/distributed
 
 demo: $(INSTALLED) ## two real exports through Airflow into the sandbox, with a report (again: nothing is sent twice)
 	$(BIN)/python scripts/demo.py

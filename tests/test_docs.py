@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import outcomes_page
 import pytest
 import settings_page
 
@@ -20,6 +21,11 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 def test_the_settings_page_is_what_the_settings_say() -> None:
     """Run `.venv/bin/python scripts/settings_page.py` after a change of settings."""
     assert settings_page.PAGE.read_text() == settings_page.page()
+
+
+def test_the_page_of_outcomes_is_what_their_table_says() -> None:
+    """Run `.venv/bin/python scripts/outcomes_page.py` after a change of the table or of codes."""
+    assert outcomes_page.PAGE.read_text() == outcomes_page.page()
 
 
 @pytest.mark.parametrize("model", [Settings, TencentConnection])

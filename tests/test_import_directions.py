@@ -42,7 +42,8 @@ def offences(package: str, *forbidden: str) -> list[str]:
 
 CORE = "chat_migration"
 PARTS = {part: f"{CORE}.{part}" for part in (
-    "sources", "store", "targets", "ledger", "planning", "delivery", "extraction", "reporting", "cli",
+    "sources", "store", "targets", "ledger", "planning", "delivery", "extraction", "rebuild", "reporting",
+    "cli",
 )}  # fmt: skip
 SHELL = ("airflow", "chat_sandbox", "chat_migration_airflow", "chat_migration_plugin")
 NETWORK = ("requests", "urllib3", "http", "socket", "httpx", "urllib.request")
@@ -77,7 +78,8 @@ RULES = {
         (*READERS, *parts("targets", "ledger", "planning", "delivery", "cli")),
     ),
     "planning": (PARTS["planning"], (*NETWORK, *parts("delivery", "cli"))),
-    "delivery": (PARTS["delivery"], (*NETWORK, *parts("sources", "cli"))),
+    "delivery": (PARTS["delivery"], (*NETWORK, *parts("sources", "rebuild", "cli"))),
+    "rebuild": (PARTS["rebuild"], (*NETWORK, *parts("sources", "extraction", "cli"))),
     **{name: (f"{CORE}.{name}", tuple(PARTS.values())) for name in ALONE},
 }
 

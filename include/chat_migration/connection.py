@@ -31,6 +31,12 @@ class TencentConnection(BaseModel):
     admin: str = Field(min_length=1, description="An app admin's UserID: who signs the calls.")
     secret_key: SecretStr = Field(description="SecretKey of the app.")
     calls_per_second: float = Field(190, gt=0, description="Budget per API, calls per second.")
+    live_reserve: float = Field(
+        0,
+        ge=0,
+        le=0.9,
+        description="Share of the budget left to live traffic, 0 to 0.9, of each API that live servers call too.",
+    )
     timeout_seconds: float = Field(
         10, gt=3, description="How long to wait for one answer, seconds."
     )
@@ -68,6 +74,7 @@ class TencentConnection(BaseModel):
         fields: dict[str, Any] = {
             name: value for name, value in extra.items() if value not in (None, "")
         }
+        cls._refuse_parts_as_extras(fields)
         fields |= {"host": host or "", "admin": login or "", "secret_key": password or ""}
         missing = [
             label
@@ -91,14 +98,60 @@ class TencentConnection(BaseModel):
                 f"`{'.'.join(map(str, each['loc']))}`: {each['msg']}"
                 for each in error.errors(include_url=False, include_input=False)
             )
-            extras = set(cls.model_fields) - {"host", "admin", "secret_key"}
+            extras = set(cls.model_fields) - set(_PARTS)
             raise UsageError(
                 f"The Tencent Cloud Chat connection is wrong: {problems}.",
                 advice=f"Known extras are: {', '.join(sorted(extras))}.",
             ) from None
 
+    @staticmethod
+    def _refuse_parts_as_extras(extra: Mapping[str, Any]) -> None:
+        wrong = [name for name in _PARTS if name in extra]
+        if wrong:
+            named = ", ".join(f"`{name}`" for name in wrong)
+            parts = ", ".join(f"`{part}` ({name})" for name, part in _PARTS.items())
+            raise UsageError(
+                f"The Tencent Cloud Chat connection is wrong: {named} cannot be an extra.",
+                expected=f"These are fields of the connection itself: {parts}.",
+            )
+
+
+_PARTS = {"host": "host", "admin": "login", "secret_key": "password"}
+"""Fields that are no extras, by what Airflow calls them."""
+
 
 TENCENT_VARIABLE = "AIRFLOW_CONN_TENCENT_CHAT_DEFAULT"
+
+
+def parts_from_environment(
+    variable: str, example: str, environ: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """Return host, login, password and extra of the connection that a variable describes as JSON.
+
+    Args:
+        variable: ``AIRFLOW_CONN_…``.
+        example: such JSON, for people.
+        environ: the environment; None: this process's.
+
+    Raises:
+        UsageError: the variable is missing or no such JSON.
+    """
+    raw = (os.environ if environ is None else environ).get(variable, "")
+    if not raw:
+        raise UsageError(
+            f"The environment has no `{variable}`.",
+            expected=f"The target's connection as JSON, for example {example}.",
+        )
+    try:
+        fields = json.loads(raw)
+        extra = fields.get("extra") or {}
+        extra = json.loads(extra) if isinstance(extra, str) else extra
+        parts = {name: fields.get(name) for name in ("host", "login", "password")}
+        return parts | {"extra": dict(extra or {})}
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        raise UsageError(
+            f"`{variable}` is no JSON object.", expected=f"For example {example}."
+        ) from None
 
 
 def tencent_from_environment(environ: Mapping[str, str] | None = None) -> TencentConnection:
@@ -107,28 +160,10 @@ def tencent_from_environment(environ: Mapping[str, str] | None = None) -> Tencen
     Raises:
         UsageError: the variable is missing or no such JSON.
     """
-    raw = (os.environ if environ is None else environ).get(TENCENT_VARIABLE, "")
     example = (
         '{"conn_type": "tencent_chat", "host": "singapore", "login": "administrator", '
         '"password": "<SecretKey>", "extra": {"sdk_app_id": 1400000000}}'
     )
-    if not raw:
-        raise UsageError(
-            f"The environment has no `{TENCENT_VARIABLE}`.",
-            expected=f"The target's connection as JSON, for example {example}.",
-        )
-    try:
-        fields = json.loads(raw)
-        extra = fields.get("extra") or {}
-        extra = json.loads(extra) if isinstance(extra, str) else extra
-        extra = dict(extra or {})
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        raise UsageError(
-            f"`{TENCENT_VARIABLE}` is no JSON object.", expected=f"For example {example}."
-        ) from None
     return TencentConnection.from_parts(
-        host=fields.get("host"),
-        login=fields.get("login"),
-        password=fields.get("password"),
-        extra=extra,
+        **parts_from_environment(TENCENT_VARIABLE, example, environ)
     )

@@ -5,11 +5,17 @@ A record that cannot be moved is no error but an outcome (``model.Outcome``); th
     MigrationError
     ├── UsageError                  exit 2  wrong setting or flag: correct it
     │   └── UnreadableExportError   exit 2  the export cannot be read: correct the path or the reader
+    │       ├── ExportMissingError  exit 2  a drop of the export is not there; it may still come
+    │       └── ExportNotReadyError exit 2  the export is there and not complete yet; run again later
     ├── StoppedError                exit 3  nothing more may be sent until a person acts
     │   ├── CredentialsError        exit 3  secret, app id, region or admin identifier is wrong
     │   ├── TargetUnreachableError  exit 3  no usable answer from the target; run again later
     │   ├── UnknownLedgerError      exit 3  the target holds what this ledger does not know: rebuild
-    │   └── RowsInDoubtError        exit 3  some outcomes are still unknown; run again to resolve them
+    │   ├── LedgerUnreachableError  exit 3  the ledger's database does not answer; run again later
+    │   │   └── UnknownCommitError  exit 3  the same, and nobody knows whether the last record was kept
+    │   ├── RowsInDoubtError        exit 3  some outcomes are still unknown; run again to resolve them
+    │   ├── BudgetUnreachableError  exit 3  where the call budget is kept does not answer; run again later
+    │   └── StageUnreachableError   exit 3  the stage's or export's object store does not answer; run again later
     ├── HeldElsewhereError          exit 4  another run holds conversations; the rest is done
     └── InterruptedRunError         exit 5  stopped by a signal; run again to go on
 
@@ -43,7 +49,8 @@ class MigrationError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive pickling: workers and executors send errors between processes."""
-        return _rebuild, (type(self), self.what, self.expected, self.advice, self.done)
+        sentences = (self.what, self.expected, self.advice, self.done)
+        return _rebuild, (type(self), *sentences), self.__dict__.copy()
 
 
 def _rebuild(
@@ -60,6 +67,18 @@ class UsageError(MigrationError):
 
 class UnreadableExportError(UsageError):
     """The export as a whole cannot be read; nothing was called."""
+
+
+class ExportMissingError(UnreadableExportError):
+    """A drop that the run's window needs is not there; nothing was called."""
+
+    is_retriable = True
+
+
+class ExportNotReadyError(UnreadableExportError):
+    """The export is there, and still being written as far as can be told; nothing was called."""
+
+    is_retriable = True
 
 
 class StoppedError(MigrationError):
@@ -82,8 +101,33 @@ class UnknownLedgerError(StoppedError):
     """The target already holds messages that this ledger knows nothing of."""
 
 
+class LedgerUnreachableError(StoppedError):
+    """The ledger's database gives no usable answer; what was asked of it was not recorded."""
+
+    is_retriable = True
+
+
+class UnknownCommitError(LedgerUnreachableError):
+    """The ledger's database went away while it recorded something, and did not come back to tell.
+
+    What was asked of it is recorded as a whole or not at all. A later run finds out which: it reads the ledger.
+    """
+
+
 class RowsInDoubtError(StoppedError):
     """Some calls have an unknown outcome that could not be resolved yet."""
+
+    is_retriable = True
+
+
+class BudgetUnreachableError(StoppedError):
+    """Where the call budget is kept has not answered for a long time."""
+
+    is_retriable = True
+
+
+class StageUnreachableError(StoppedError):
+    """The object store that holds the stage or the export gives no usable answer."""
 
     is_retriable = True
 

@@ -19,6 +19,9 @@ class Progress(Protocol):
     def advance(self, done: int) -> None:
         """Say that ``done`` units in all are done."""
 
+    def note(self, text: str) -> None:
+        """Say what it waits for."""
+
     def end(self) -> None:
         """Finish the piece of work."""
 
@@ -30,6 +33,9 @@ class NoProgress:
         """Do nothing."""
 
     def advance(self, done: int) -> None:
+        """Do nothing."""
+
+    def note(self, text: str) -> None:
         """Do nothing."""
 
     def end(self) -> None:
@@ -56,6 +62,13 @@ class LogProgress:
         if now - self._last >= self._every:
             self._last = now
             self._line(now)
+
+    def note(self, text: str) -> None:
+        """Log it, if the last line is old enough."""
+        now = self._clock.monotonic()
+        if now - self._last >= self._every:
+            self._last = now
+            _log.info("%s: %s", self._what, text)
 
     def end(self) -> None:
         """Log the last line."""

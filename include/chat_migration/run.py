@@ -6,6 +6,7 @@ import os
 import stat
 import tempfile
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,11 @@ from chat_migration.home import Home, slug
 from chat_migration.progress import NoProgress, Progress
 from chat_migration.settings import Settings
 from chat_migration.stop import StopSignal
+from chat_migration.store.stage import MANIFEST, FolderStage, Stage, open_stage
+from chat_migration.window import RunWindow
+
+_WINDOW = msgspec.json.Decoder(RunWindow)
+"""Made at import: its first use by two threads at once crashes the process (msgspec 0.22)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +50,26 @@ class Run:
         return self.home.run_folder(self.run_id)
 
     @property
-    def work(self) -> Path:
-        """Return the folder of this run's plan and parts, on the stage that all workers share."""
-        return self.stage / "runs" / slug(self.run_id)
+    def place(self) -> str:
+        """Return the name under which this run's plan and parts lie on the stage that all workers share."""
+        return f"runs/{slug(self.run_id)}"
 
     @property
     def stage(self) -> Path:
-        """Return where extracts lie; those of a dry run go to a scratch folder, which its plan stage removes."""
+        """Return the stage's folder on this machine; that of a dry run is a scratch folder, which it removes."""
         return self.scratch / "stage" if self.settings.dry_run else self.home.stage
+
+    @cached_property
+    def artefacts(self) -> Stage:
+        """Return the stage, through which everything passes that one worker makes and another reads."""
+        return (
+            FolderStage(self.stage) if self.settings.dry_run else open_stage(self.home, self.clock)
+        )
+
+    @property
+    def cache(self) -> Path:
+        """Return the folder for copies of what lies elsewhere; a dry run removes its own."""
+        return self.scratch / "cache" if self.settings.dry_run else self.home.cache
 
     @property
     def scratch(self) -> Path:
@@ -72,21 +90,42 @@ class Run:
             )
 
     @property
-    def extract_note(self) -> Path:
-        """Return the file that says which extracts this run works on."""
-        return self.work / "extracts.json"
+    def window(self) -> RunWindow:
+        """Return what this run takes: what was decided when it began, else what ``from`` and ``to`` say."""
+        return self.noted_window() or RunWindow(window=self.settings.window)
 
-    def note_extracts(self, extracts: list[Path]) -> None:
-        """Remember which extracts this run works on; paths are relative to the stage."""
-        self.work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        names = [str(each.relative_to(self.stage)) for each in extracts]
-        self.extract_note.write_bytes(msgspec.json.encode(names))
+    def noted_window(self) -> RunWindow | None:
+        """Return what was decided when this run began, or None if nothing was."""
+        raw = self.artefacts.note(f"{self.place}/window.json")
+        return _WINDOW.decode(raw) if raw else None
 
-    def noted_extracts(self) -> list[Path]:
-        """Return the extracts that this run works on; none before the extract stage is done."""
-        if not self.extract_note.exists():
-            return []
-        return [
-            self.stage / name
-            for name in msgspec.json.decode(self.extract_note.read_bytes(), type=list[str])
-        ]
+    def note_window(self, decided: RunWindow) -> None:
+        """Remember what this run takes, for all its stages, on whichever worker."""
+        self.artefacts.write_note(f"{self.place}/window.json", msgspec.json.encode(decided))
+
+    def note_extracts(self, names: list[str]) -> None:
+        """Remember which extracts this run works on, by their names on the stage."""
+        self.artefacts.write_note(f"{self.place}/extracts.json", msgspec.json.encode(names))
+
+    def noted_extracts(self, *wanted: str) -> list[Path]:
+        """Return the extracts that this run works on; none before the extract stage is done.
+
+        Args:
+            wanted: tables that will be read, ending in a slash; without any, all. The manifest is always there.
+
+        Raises:
+            UsageError: one is not on the stage any more.
+        """
+        raw = self.artefacts.note(f"{self.place}/extracts.json")
+        names = msgspec.json.decode(raw, type=list[str]) if raw else []
+        found = []
+        for name in names:
+            extract = self.artefacts.find(name)
+            if extract is None:
+                raise UsageError(
+                    f"`{self.artefacts.place(name)}` holds no finished extract.",
+                    advice="Run the extract stage again.",
+                )
+            extract.fetch(*((MANIFEST, *wanted) if wanted else ()))
+            found.append(extract.folder)
+        return found

@@ -33,7 +33,9 @@ class Settings(BaseModel):
         "",
         description="Names this legacy system in every message key. Keep it for ever; empty takes the reader's name.",
     )
-    export_path: str = Field("", description="Folder or archive of the export.")
+    export_path: str = Field(
+        "", description="Folder or archive of the export, or its URL (`s3://bucket/exports/`)."
+    )
     from_: str | None = Field(
         None,
         alias="from",
@@ -73,12 +75,51 @@ class Settings(BaseModel):
         "adopt",
         description="Accounts that the app already has: use unchanged, refuse, or overwrite name and picture.",
     )
-    sync_profiles: Literal["off"] = Field(
+    sync_profiles: Literal["off", "after_messages"] = Field(
         "off",
-        description="Profile, owner and role changes of groups that exist already are not brought over.",
+        description="Changes of groups that exist already (profile, owner, roles, leavers): leave them, or bring "
+        "them over after the group's messages.",
+    )
+
+    time_zone: str = Field(
+        "",
+        description="IANA zone of the days that `{date}` names; empty takes the schedule's, or UTC.",
+    )
+    lookback: float = Field(
+        2,
+        ge=0,
+        description="How far before its window a run looks for rows that came late, days.",
+    )
+    ready_marker: str = Field(
+        "", description="File whose presence says that a drop is complete, such as `_SUCCESS`."
+    )
+    stable_seconds: float = Field(
+        0,
+        ge=0,
+        description="Without a marker: how long a drop must have stayed the same before it is read, seconds.",
+    )
+    wait_for_export_seconds: float = Field(
+        0, ge=0, description="How long to wait for a drop that is not there or not ready, seconds."
+    )
+    allow_gap: bool = Field(
+        False, description="Go on without the drops that are missing; the report names them."
+    )
+    wait_deferred: bool = Field(
+        False, description="Wait until the rows that are too new can be sent, and send them too."
+    )
+    require_approval: bool = Field(
+        False, description="Airflow: pause on the plan until a person approves it."
+    )
+    approval_hours: float = Field(
+        24, gt=0, description="How long to wait for that approval, hours; then the run fails."
     )
 
     shards: int = Field(1, ge=1, le=64, description="Mapped import tasks per message type.")
+    lease_wait_seconds: float = Field(
+        120,
+        ge=0,
+        description="How long to wait for conversations that another run holds, seconds.",
+    )
     max_rejected_ratio: float = Field(
         0.01,
         ge=0,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
+from typing import Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -48,6 +50,22 @@ class Window(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{_text(self.start_ms, 'the beginning')} .. {_text(self.end_ms, 'the end')}"
 
 
+RunKind = Literal["manual", "scheduled", "backfill"]
+
+
+class RunWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run takes, decided once for all its stages and retries.
+
+    ``lookback_start_ms``: late arrivals are looked for from here to the window's start, epoch milliseconds; None:
+    nowhere. ``text``: in plain words, which window it is and why.
+    """
+
+    window: Window
+    lookback_start_ms: int | None = None
+    kind: RunKind = "manual"
+    text: str = ""
+
+
 def parse_instant(text: str) -> int:
     """Return the epoch milliseconds of a bound given by a person.
 
@@ -65,6 +83,45 @@ def parse_instant(text: str) -> int:
             raise _bad_instant(text)
         parsed = parsed.replace(tzinfo=UTC)
     return round(parsed.timestamp() * 1000)
+
+
+UTC_ZONE = ZoneInfo("UTC")
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return a time zone by its IANA name; "" is UTC.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    try:
+        return ZoneInfo(name or UTC_ZONE.key)
+    except (ValueError, OSError, LookupError):
+        raise UsageError(
+            f"`time_zone` is `{name}`, which is no time zone.",
+            expected="An IANA name such as `Asia/Singapore` or `UTC`.",
+        ) from None
+
+
+def local_time(instant_ms: int, zone: ZoneInfo) -> datetime:
+    """Return an instant as the clocks of a zone show it.
+
+    At the first and last day that a calendar knows, where the zone may be beyond it, it is that of UTC.
+    """
+    try:
+        return datetime.fromtimestamp(instant_ms / 1000, zone)
+    except (ValueError, OverflowError):
+        return datetime.fromtimestamp(instant_ms / 1000, UTC)
+
+
+def local_text(instant_ms: int, zone: ZoneInfo) -> str:
+    """Return an instant as the clocks of a zone show it, without the zone: a date where it is midnight there.
+
+    >>> local_text(0, UTC_ZONE), local_text(1000, ZoneInfo("Asia/Singapore"))
+    ('1970-01-01', '1970-01-01 07:30:01')
+    """
+    local = local_time(instant_ms, zone)
+    return f"{local:%Y-%m-%d}" if local.time() == time() else f"{local:%Y-%m-%d %H:%M:%S}"
 
 
 def _bad_instant(text: str) -> UsageError:

@@ -1,11 +1,19 @@
 """A stand-in for chat vendors' server APIs on loopback, for rehearsals, tests and demos."""
 
-from chat_sandbox.config import DEFAULT_APP, AppCredentials, SandboxConfig
+from chat_sandbox.config import (
+    DEFAULT_APP,
+    DEFAULT_ZIM_APP,
+    AppCredentials,
+    SandboxConfig,
+    ZimCredentials,
+)
 from chat_sandbox.faults import Effect, FaultAction
 from chat_sandbox.handle import LaunchedSandbox, SandboxError, SandboxHandle, launch, running
+from chat_sandbox.zego_zim.handle import ZimHandle
 
 __all__ = [
     "DEFAULT_APP",
+    "DEFAULT_ZIM_APP",
     "AppCredentials",
     "Effect",
     "FaultAction",
@@ -13,6 +21,8 @@ __all__ = [
     "SandboxConfig",
     "SandboxError",
     "SandboxHandle",
+    "ZimCredentials",
+    "ZimHandle",
     "launch",
     "running",
 ]

@@ -80,6 +80,7 @@ class Admin:
             "status": "ok",
             "vendors": [vendor.name for vendor in self._sandbox.vendors],
             "apps": [app.sdk_app_id for app in self._sandbox.config.apps],
+            "zim_apps": [app.app_id for app in self._sandbox.config.zim_apps],
             "now_ms": self._sandbox.clock.now_ms(),
         }
 
@@ -93,17 +94,26 @@ class Admin:
     def _dump(self, _body: Json, query: Mapping[str, str]) -> Json:
         return self._vendor(query).dump(_app_id(query))
 
-    def _switches(self, _body: Json, _query: Mapping[str, str]) -> Json:
-        return {
-            name: value
-            for vendor in self._sandbox.vendors
-            for name, value in vendor.switches.positions().items()
-        }
+    def _switches(self, _body: Json, query: Mapping[str, str]) -> Json:
+        return self._vendor(query).switches.positions()
 
     def _set_switches(self, body: Json, query: Mapping[str, str]) -> Json:
         if not all(isinstance(value, str) for value in body.values()):
             raise _Refusal(BAD_REQUEST, "positions of switches are strings")
-        return self._vendor(query).act("_switches", body, None)
+        chosen = self._vendor(query)
+        others = [vendor for vendor in self._sandbox.vendors if vendor is not chosen]
+        owned = [
+            (vendor, {name: body[name] for name in body if name in vendor.switches})
+            for vendor in others
+        ]
+        elsewhere = {name for _, positions in owned for name in positions}
+        own = {name: body[name] for name in body if name not in elsewhere}
+        for vendor, positions in [(chosen, own), *owned]:
+            vendor.switches.check_all(positions)
+        for vendor, positions in owned:
+            if positions:
+                vendor.act("_switches", positions, None)
+        return chosen.act("_switches", own, None)
 
     def _faults(self, _body: Json, _query: Mapping[str, str]) -> list[Json]:
         return self._sandbox.faults.listing()
@@ -162,7 +172,7 @@ class Admin:
         vendor = self._vendor(query)
         reply = vendor.act(operation, body, _app_id(query))
         if code := vendor.error_code(reply):
-            raise _Refusal(BAD_REQUEST, f"{code}: {reply.get('ErrorInfo')}")
+            raise _Refusal(BAD_REQUEST, f"{code}: {vendor.error_text(reply)}")
         return reply
 
     def _vendor(self, query: Mapping[str, str]) -> Vendor:

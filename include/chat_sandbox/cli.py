@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import signal
 import sys
@@ -13,20 +14,25 @@ from chat_sandbox.config import (
     DEFAULT_APP,
     DEFAULT_HOST,
     DEFAULT_PORT,
+    DEFAULT_ZIM_APP,
     AppCredentials,
     SandboxConfig,
+    ZimCredentials,
 )
 from chat_sandbox.journal import StateInUseError
 from chat_sandbox.server import SandboxServer
 from chat_sandbox.switches import SwitchBoard, UnknownSwitchError, markdown_row
 from chat_sandbox.tencent_chat.apis import BY_NAME
 from chat_sandbox.tencent_chat.switches import SWITCHES
+from chat_sandbox.zego_zim.apis import BY_NAME as ZIM_BY_NAME
+from chat_sandbox.zego_zim.switches import SWITCHES as ZIM_SWITCHES
 
 DESCRIPTION = """\
-Answer Tencent Cloud Chat's server REST API on this machine, for rehearsals, tests and demos.
-Point a client at the printed URL instead of https://console.tim.qq.com; what is not documented
-by the vendor is a switch (--list-switches), and what can go wrong can be scripted at run time
-(POST /_sandbox/faults).
+Answer the server APIs of Tencent Cloud Chat and of ZEGOCLOUD ZIM on this machine, for rehearsals,
+tests and demos. One port serves both: /v4/... is Tencent's, /?Action=... is ZIM's. Point a client at
+the printed URL instead of https://console.tim.qq.com or https://zim-api.zego.im; what is not
+documented by a vendor is a switch (--list-switches), and what can go wrong can be scripted at run
+time (POST /_sandbox/faults). Admin routes take ?vendor=tencent_chat (the default) or zego_zim.
 """
 EPILOG = f"""\
 examples:
@@ -37,6 +43,8 @@ examples:
 
 The default app is {DEFAULT_APP.sdk_app_id} with admin `{DEFAULT_APP.admin}` and secret key
 {DEFAULT_APP.secret_key}
+The default project of ZIM is AppId {DEFAULT_ZIM_APP.app_id} with ServerSecret
+{DEFAULT_ZIM_APP.server_secret}
 """
 
 
@@ -45,13 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.list_switches:
-        sys.stdout.write("".join(markdown_row(switch) + "\n" for switch in SWITCHES))
+        both = (*SWITCHES, *ZIM_SWITCHES)
+        sys.stdout.write("".join(markdown_row(switch) + "\n" for switch in both))
         return 0
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         config = _config(options)
     except (ValueError, UnknownSwitchError) as error:
         parser.error(str(error))
+    # A full collection walks the whole world, a fifth of a second once 40,000 messages are in it, and the calls that
+    # wait meanwhile count as having come at once. What is imported stays, so there is nothing to find.
+    gc.set_threshold(*gc.get_threshold()[:2], 1_000_000)
     # SIGTERM ends like Ctrl-C, at any moment; uvicorn raises what it has caught again when done.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -82,9 +94,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SDKAPPID:SECRET:ADMIN",
         help="an app with its secret key and App admin; may be repeated (default: see below)",
     )
+    add(
+        "--zim-app",
+        action="append",
+        metavar="APPID:SERVERSECRET",
+        help="a project of ZIM; may be repeated (default: see below)",
+    )
     add("--state", type=Path, metavar="DIR", help="keep the world in DIR between starts")
-    add("--no-rate-limits", action="store_true", help="never answer 60007")
-    add("--rate", action="append", default=[], metavar="API=N", help="calls per second of an API")
+    add("--no-rate-limits", action="store_true", help="never throttle")
+    add("--rate", action="append", default=[], metavar="API=N", help="calls a second of an API")
     add("--latency-ms", type=float, default=0.0, metavar="MS", help="hold every reply back")
     add(
         "--retention-days",
@@ -92,6 +110,13 @@ def _parser() -> argparse.ArgumentParser:
         default=7,
         metavar="DAYS",
         help="age at which messages expire, 0 = never (default %(default)s)",
+    )
+    add(
+        "--zim-retention-days",
+        type=int,
+        default=7,
+        metavar="DAYS",
+        help="the same for ZIM, which imports nothing older (default %(default)s)",
     )
     add("--switch", action="append", default=[], metavar="NAME=VALUE", help="may be repeated")
     add("--list-switches", action="store_true", help="print all switches and end")
@@ -104,13 +129,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _config(options: argparse.Namespace) -> SandboxConfig:
     switches = dict(_pair(text, "--switch") for text in options.switch)
-    SwitchBoard(SWITCHES, switches)
+    zim_apps = tuple(ZimCredentials.parse(text) for text in options.zim_app or ())
     rates = {name: float(value) for name, value in (_pair(text, "--rate") for text in options.rate)}
-    if unknown := rates.keys() - BY_NAME.keys():
+    if unknown := rates.keys() - BY_NAME.keys() - ZIM_BY_NAME.keys():
         message = f"--rate names no API: {', '.join(sorted(unknown))}"
         raise ValueError(message)
     apps = tuple(AppCredentials.parse(text) for text in options.app or ())
-    return SandboxConfig(
+    config = SandboxConfig(
         host=options.host,
         port=options.port,
         apps=apps or (DEFAULT_APP,),
@@ -120,10 +145,15 @@ def _config(options: argparse.Namespace) -> SandboxConfig:
         latency_ms=options.latency_ms,
         switches=switches,
         retention_days=options.retention_days or None,
+        zim_apps=zim_apps or (DEFAULT_ZIM_APP,),
+        zim_retention_days=options.zim_retention_days or None,
         admin_token=options.admin_token,
         fault_seed=options.fault_seed,
         max_failed_verifications=options.max_failed_verifications,
     )
+    SwitchBoard(SWITCHES, config.tencent_switches)
+    SwitchBoard(ZIM_SWITCHES, config.zim_switches)
+    return config
 
 
 def _pair(text: str, flag: str) -> tuple[str, str]:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import msgspec
 
 from chat_sandbox.clock import SandboxClock
-from chat_sandbox.faults import SPOILS_ROWS, Effect, FaultAction, FaultBook, FaultRule, spoil_rows
+from chat_sandbox.faults import (
+    SPOILS_ROWS,
+    Effect,
+    FaultAction,
+    FaultBook,
+    FaultRule,
+    flatten_seq,
+    spoil_rows,
+)
 from chat_sandbox.statistics import Statistics
 from chat_sandbox.vendor import Admission, Json, Request, Vendor
 from chat_sandbox.wire import HTML_TYPE, Wire
 
 NO_REPLY = "no reply"
+_SOME_CODE = 10002
 _HTML = (
     b"<html><head><title>%d</title></head><body><center><h1>%d</h1></center>"
     b"<hr><center>gateway</center></body></html>"
@@ -39,7 +49,8 @@ class Exchange:
         result = NO_REPLY
         try:
             if admission.refusal is not None:
-                result = await self._answer(vendor, admission.refusal, wire)
+                refusal, status = admission.refusal, admission.status
+                result = await self._answer(vendor, refusal, wire, status=status)
                 return
             rule = self._faults.match(admission.api, admission.body)
             if rule is None:
@@ -54,10 +65,10 @@ class Exchange:
                 now_ms=self._clock.now_ms(),
             )
 
-    async def _answer(self, vendor: Vendor, reply: Json, wire: Wire) -> str:
+    async def _answer(self, vendor: Vendor, reply: Json, wire: Wire, *, status: int = 200) -> str:
         if self._latency_seconds:
             await asyncio.sleep(self._latency_seconds)
-        await wire.reply(200, msgspec.json.encode(reply))
+        await wire.reply(status, msgspec.json.encode(reply))
         return str(vendor.error_code(reply))
 
     async def _spoil(
@@ -68,11 +79,19 @@ class Exchange:
                 return await self._delay(vendor, admission, rule, wire)
             case _ if rule.action in SPOILS_ROWS:
                 reply = spoil_rows(vendor.apply(admission), admission.reply_rows, rule)
+                if rule.action is FaultAction.FLAT_SEQ:
+                    reply = flatten_seq(reply)
+            case FaultAction.ITEM_ERROR:
+                reply = _with_failed_items(vendor, admission, rule)
+            case FaultAction.CONTRADICTION:
+                self._effect(vendor, admission, rule)
+                reply = _contradicting(vendor)
             case FaultAction.ERROR:
                 self._effect(vendor, admission, rule)
                 reply = vendor.refuse(rule.code)
             case FaultAction.THROTTLE:
-                reply = vendor.throttle()
+                status, reply = vendor.throttle(admission.api)
+                return await self._answer(vendor, reply, wire, status=status)
             case _:
                 return await self._break_off(vendor, admission, rule, wire)
         return await self._answer(vendor, reply, wire)
@@ -106,6 +125,12 @@ class Exchange:
                 await wire.close()
             case FaultAction.EMPTY_BODY:
                 await wire.reply(200, b"")
+            case FaultAction.LIST_BODY:
+                await wire.reply(200, b"[]")
+            case FaultAction.BARE_BODY:
+                await wire.reply(200, b"{}")
+            case FaultAction.DRIP:
+                await wire.drip(msgspec.json.encode(reply), rule.seconds)
             case FaultAction.HTML_BODY:
                 await wire.reply(200, _HTML % (200, 200), HTML_TYPE)
             case _:
@@ -120,3 +145,23 @@ class Exchange:
         if rule.effect is Effect.APPLIED:
             return vendor.apply(admission)
         return vendor.refuse(rule.code)
+
+
+def _with_failed_items(vendor: Vendor, admission: Admission, rule: FaultRule) -> Json:
+    """Carry a call out, without its last items unless the rule has an effect; say that those failed."""
+    given = admission.body.get(admission.request_rows)
+    if not isinstance(given, list):
+        if rule.effect is Effect.APPLIED:
+            vendor.apply(admission)
+        return vendor.refuse(rule.code)
+    failed = min(rule.count, len(given))
+    kept = len(given) if rule.effect is Effect.APPLIED else len(given) - failed
+    carried = replace(admission, body={**admission.body, admission.request_rows: given[:kept]})
+    reply = vendor.apply(carried) if kept else {**vendor.succeed(), admission.reply_rows: []}
+    return vendor.fail_items(reply, admission, failed, rule.code)
+
+
+def _contradicting(vendor: Vendor) -> Json:
+    """Return a refusal with the error code of a success."""
+    code = {key: value for key, value in vendor.succeed().items() if isinstance(value, int)}
+    return vendor.refuse(_SOME_CODE) | code

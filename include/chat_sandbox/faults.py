@@ -24,9 +24,14 @@ class FaultAction(StrEnum):
     ``drop`` cuts the connection (RST), ``close`` ends it without a reply (FIN), ``apply_late`` cuts
     it and applies the call ``seconds`` later, ``slow`` waits ``seconds`` before or after the
     effect, ``http_error`` answers ``status`` with a page of HTML, ``empty_body`` and
-    ``truncated_body`` answer 200 with too little, ``html_body`` answers 200 with HTML, ``error``
-    answers ``code``, ``throttle`` answers as over the rate limit. ``omit_rows``, ``fewer_rows``,
-    ``more_rows`` and ``flat_seq`` (MsgSeq 1 throughout) spoil the list of items in the reply.
+    ``truncated_body`` answer 200 with too little, ``html_body`` answers 200 with HTML,
+    ``list_body`` with JSON that is no object, ``bare_body`` with an object without any field,
+    ``contradiction`` with FAIL beside ErrorCode 0, ``drip`` answers as it should, one byte every
+    ``seconds`` of real time. ``error`` answers ``code``, ``throttle`` answers as over the rate limit.
+    ``omit_rows``, ``fewer_rows``, ``more_rows``, ``other_rows`` (they name something else),
+    ``mistyped_rows`` (false for numbers, null for texts) and ``flat_seq`` (MsgSeq 1 throughout) spoil
+    the list of items in the reply. ``item_error`` gives the last ``count`` items the result ``code``;
+    with ``effect`` ``none`` they are not carried out.
     """
 
     DROP = "drop"
@@ -37,12 +42,19 @@ class FaultAction(StrEnum):
     EMPTY_BODY = "empty_body"
     TRUNCATED_BODY = "truncated_body"
     HTML_BODY = "html_body"
+    LIST_BODY = "list_body"
+    BARE_BODY = "bare_body"
+    CONTRADICTION = "contradiction"
+    DRIP = "drip"
     ERROR = "error"
     THROTTLE = "throttle"
     OMIT_ROWS = "omit_rows"
     FEWER_ROWS = "fewer_rows"
     MORE_ROWS = "more_rows"
+    OTHER_ROWS = "other_rows"
+    MISTYPED_ROWS = "mistyped_rows"
     FLAT_SEQ = "flat_seq"
+    ITEM_ERROR = "item_error"
 
 
 SPOILS_ROWS = frozenset(
@@ -50,6 +62,8 @@ SPOILS_ROWS = frozenset(
         FaultAction.OMIT_ROWS,
         FaultAction.FEWER_ROWS,
         FaultAction.MORE_ROWS,
+        FaultAction.OTHER_ROWS,
+        FaultAction.MISTYPED_ROWS,
         FaultAction.FLAT_SEQ,
     }
 )
@@ -70,8 +84,8 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         api: an API name, or ``*``.
         first_call: number of the first matching call it fires on, from 1.
         last_call: number of the last one.
-        seconds: for ``slow`` and ``apply_late``, on the sandbox's clock.
-        count: items that ``fewer_rows`` takes away or ``more_rows`` adds.
+        seconds: for ``slow`` and ``apply_late``, on the sandbox's clock; for ``drip``, real ones.
+        count: items that ``fewer_rows`` takes away, ``more_rows`` adds, ``item_error`` refuses.
     """
 
     action: FaultAction
@@ -149,8 +163,8 @@ class FaultBook:
 
 def spoil_rows(reply: dict[str, Any], name: str, rule: FaultRule) -> dict[str, Any]:
     """Return the reply with its list of items ``name`` mistreated as the rule says."""
-    rows = reply.get(name)
-    if not isinstance(rows, list):
+    rows = reply.get(name, [])
+    if not name or not isinstance(rows, list):
         return reply
     match rule.action:
         case FaultAction.OMIT_ROWS:
@@ -158,11 +172,35 @@ def spoil_rows(reply: dict[str, Any], name: str, rule: FaultRule) -> dict[str, A
         case FaultAction.FEWER_ROWS:
             return reply | {name: rows[: max(0, len(rows) - rule.count)]}
         case FaultAction.MORE_ROWS:
-            return reply | {name: rows + rows[-1:] * rule.count}
+            return reply | {name: rows + (rows[-1:] or [""]) * rule.count}
+        case FaultAction.OTHER_ROWS:
+            return reply | {name: [_of_another(row) for row in rows or [""]]}
+        case FaultAction.MISTYPED_ROWS:
+            return reply | {name: [_mistyped(row) for row in rows or [""]]}
         case FaultAction.FLAT_SEQ:
             return reply | {name: [_with_flat_seq(row) for row in rows]}
         case _:
             return reply
+
+
+def flatten_seq(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return the reply with MsgSeq 1 in place of its own, if it has one outside its lists."""
+    return _with_flat_seq(reply)
+
+
+def _of_another(row: Any) -> Any:
+    """Return a row that names something else: another id, or, where it names none, another time."""
+    if isinstance(row, str):
+        return row + "-other"
+    name = next((key for key, value in row.items() if isinstance(value, str) and value), "MsgTime")
+    value = row.get(name, 0)
+    return row | {name: value + "-other" if isinstance(value, str) else value + 1}
+
+
+def _mistyped(row: Any) -> Any:
+    if isinstance(row, str):
+        return {"name": row}
+    return {key: None if isinstance(value, str) else False for key, value in row.items()}
 
 
 def _with_flat_seq(row: dict[str, Any]) -> dict[str, Any]:

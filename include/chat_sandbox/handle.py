@@ -18,9 +18,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from chat_sandbox.config import AppCredentials, SandboxConfig
+from chat_sandbox.config import DEFAULT_ZIM_APP, AppCredentials, SandboxConfig, ZimCredentials
 from chat_sandbox.faults import Effect, FaultAction
 from chat_sandbox.server import BackgroundServer
+from chat_sandbox.zego_zim.handle import ZimHandle
 
 Json = dict[str, Any]
 START_SECONDS = 20.0
@@ -38,12 +39,21 @@ class SandboxHandle:
 
     Attributes:
         url: base URL, to be used like the vendor's ``https://{domain}``.
-        app: credentials of the first app.
+        app: credentials of the first app of Tencent Cloud Chat.
+        zim: what concerns ZIM alone.
     """
 
-    def __init__(self, url: str, app: AppCredentials, *, token: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        app: AppCredentials,
+        *,
+        token: str | None = None,
+        zim_app: ZimCredentials = DEFAULT_ZIM_APP,
+    ) -> None:
         self.url = url
         self.app = app
+        self.zim = ZimHandle(url, zim_app, self._ask)
         self._headers = {} if token is None else {"X-Sandbox-Token": token}
         no_proxy = urllib.request.ProxyHandler({})
         self._opener = urllib.request.build_opener(no_proxy)
@@ -54,7 +64,7 @@ class SandboxHandle:
         return health
 
     def stats(self) -> Json:
-        """Return counts: ``apis`` by name, ``calls``, ``writes``, ``overlaps`` and more."""
+        """Return counts: ``apis`` by name, ``calls``, ``writes``, ``overlaps``, ``recent_calls`` and more."""
         counts: Json = self._call("GET", "stats")
         return counts
 
@@ -68,18 +78,21 @@ class SandboxHandle:
         self._call("POST", "stats/reset")
 
     def dump(self, *, vendor: str = "tencent_chat", app: int | None = None) -> Json:
-        """Return the world of one app, by default the first; equal worlds give equal dumps."""
+        """Return the world of one app, by default the first; equal worlds give equal dumps.
+
+        ``zim.dump`` returns that of a project of ZIM.
+        """
         chosen = {} if app is None else {"app": str(app)}
         world: Json = self._call("GET", "dump", query={"vendor": vendor, **chosen})
         return world
 
     def switches(self) -> dict[str, str]:
-        """Return the positions of all switches."""
+        """Return the positions of all switches of Tencent Cloud Chat."""
         positions: dict[str, str] = self._call("GET", "switches")
         return positions
 
     def set_switch(self, name: str, value: str) -> None:
-        """Set one switch.
+        """Set one switch, of either vendor.
 
         Raises:
             SandboxError: there is no such switch or position; the message lists them.
@@ -166,6 +179,9 @@ class SandboxHandle:
         """Make the sandbox as if newly started without state."""
         self._call("POST", "reset")
 
+    def _ask(self, method: str, route: str, body: Json | None, query: Mapping[str, str]) -> Any:
+        return self._call(method, route, body, query=query)
+
     def _call(
         self,
         method: str,
@@ -195,7 +211,8 @@ class LaunchedSandbox(SandboxHandle):
     """A sandbox in a process of its own."""
 
     def __init__(self, url: str, config: SandboxConfig, process: subprocess.Popen[bytes]) -> None:
-        super().__init__(url, config.apps[0], token=config.admin_token)
+        zim_app = config.zim_apps[0]
+        super().__init__(url, config.apps[0], token=config.admin_token, zim_app=zim_app)
         self.process = process
 
     def kill(self) -> None:
@@ -221,7 +238,8 @@ def running(config: SandboxConfig | None = None, **settings: Any) -> Iterator[Sa
     chosen = _config(config, settings)
     server = BackgroundServer(chosen)
     try:
-        yield SandboxHandle(server.url, chosen.apps[0], token=chosen.admin_token)
+        app, zim_app = chosen.apps[0], chosen.zim_apps[0]
+        yield SandboxHandle(server.url, app, token=chosen.admin_token, zim_app=zim_app)
     finally:
         server.stop()
 
@@ -256,6 +274,7 @@ def _arguments(config: SandboxConfig, ready_file: Path) -> list[str]:
     """Return the command line that makes an equal configuration."""
     arguments = [f"--host={config.host}", f"--port={config.port}", f"--ready-file={ready_file}"]
     arguments += [f"--app={app.sdk_app_id}:{app.secret_key}:{app.admin}" for app in config.apps]
+    arguments += [f"--zim-app={app.app_id}:{app.server_secret}" for app in config.zim_apps]
     arguments += [f"--switch={name}={value}" for name, value in config.switches.items()]
     arguments += [f"--rate={name}={value}" for name, value in config.rates_per_second.items()]
     if not config.rate_limits:
@@ -267,6 +286,7 @@ def _arguments(config: SandboxConfig, ready_file: Path) -> list[str]:
             arguments += [] if value is None else [f"--{flag}={value}"]
     arguments.append(f"--max-failed-verifications={config.max_failed_verifications}")
     arguments.append(f"--retention-days={config.retention_days or 0}")
+    arguments.append(f"--zim-retention-days={config.zim_retention_days or 0}")
     return arguments
 
 

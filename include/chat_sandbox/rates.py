@@ -44,54 +44,66 @@ class RateLimiter:
     def __init__(self, *, enabled: bool, overrides: Mapping[str, float]) -> None:
         self.enabled = enabled
         self.overrides = dict(overrides)
-        self._usage: dict[tuple[int, str], _Usage] = {}
+        self._usage: dict[tuple[int, str, str], _Usage] = {}
 
     def admit(
-        self, app_id: int, api: str, per_second: float, *, now: float, window: RateWindow
+        self,
+        app_id: int,
+        api: str,
+        per_second: float,
+        *,
+        now: float,
+        window: RateWindow,
+        scope: str = "",
+        cost: int = 1,
     ) -> bool:
-        """Return whether one more call fits at ``now`` (seconds), and count it if so."""
+        """Return whether one more call fits at ``now`` (seconds), and count it if so.
+
+        ``scope`` is what has a limit of its own, such as one group; ``cost`` is how many of the
+        limited units the call takes.
+        """
         if not self.enabled:
             return True
         limit = self.overrides.get(api, per_second)
-        usage = self._usage.setdefault((app_id, api), _Usage())
+        usage = self._usage.setdefault((app_id, api, scope), _Usage())
         match window:
             case RateWindow.SLIDING:
-                return _admit_sliding(usage, limit, now)
+                return _admit_sliding(usage, limit, now, cost)
             case RateWindow.FIXED:
-                return _admit_fixed(usage, limit, now)
+                return _admit_fixed(usage, limit, now, cost)
             case RateWindow.BUCKET:
-                return _admit_bucket(usage, limit, now)
+                return _admit_bucket(usage, limit, now, cost)
 
     def forget(self) -> None:
         """Start counting from nothing."""
         self._usage.clear()
 
 
-def _admit_sliding(usage: _Usage, limit: float, now: float) -> bool:
+def _admit_sliding(usage: _Usage, limit: float, now: float, cost: int) -> bool:
     while usage.accepted and usage.accepted[0] <= now - WINDOW_SECONDS:
         usage.accepted.popleft()
-    if len(usage.accepted) >= limit:
+    if len(usage.accepted) + cost - 1 >= limit:
         return False
-    usage.accepted.append(now)
+    usage.accepted.extend([now] * cost)
     return True
 
 
-def _admit_fixed(usage: _Usage, limit: float, now: float) -> bool:
+def _admit_fixed(usage: _Usage, limit: float, now: float, cost: int) -> bool:
     if int(now) != usage.second:
         usage.second, usage.in_second = int(now), 0
-    if usage.in_second >= limit:
+    if usage.in_second + cost - 1 >= limit:
         return False
-    usage.in_second += 1
+    usage.in_second += cost
     return True
 
 
-def _admit_bucket(usage: _Usage, limit: float, now: float) -> bool:
-    capacity = max(1.0, limit * BUCKET_SHARE)
+def _admit_bucket(usage: _Usage, limit: float, now: float, cost: int) -> bool:
+    capacity = max(1.0, limit * BUCKET_SHARE, cost)
     if usage.tokens < 0:
         usage.tokens, usage.refilled_at = capacity, now
     usage.tokens = min(capacity, usage.tokens + (now - usage.refilled_at) * limit)
     usage.refilled_at = now
-    if usage.tokens < 1:
+    if usage.tokens < cost:
         return False
-    usage.tokens -= 1
+    usage.tokens -= cost
     return True

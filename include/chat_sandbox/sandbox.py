@@ -10,6 +10,7 @@ from chat_sandbox.journal import Journal
 from chat_sandbox.statistics import Statistics
 from chat_sandbox.tencent_chat.service import TencentChat
 from chat_sandbox.vendor import Json, Vendor
+from chat_sandbox.zego_zim.service import ZegoZim
 
 COMPACT_ABOVE_ENTRIES = 2000
 """Start and stop write a snapshot in place of a longer journal, so that the next start is quick."""
@@ -26,7 +27,10 @@ class Sandbox:
         self.faults = FaultBook(config.fault_seed)
         self.statistics = Statistics()
         self._journal = None if config.state_dir is None else Journal(config.state_dir)
-        self.vendors: tuple[Vendor, ...] = (TencentChat(config, self.clock, self._record),)
+        self.vendors: tuple[Vendor, ...] = (
+            TencentChat(config, self.clock, self._record),
+            ZegoZim(config, self.clock, self._record),
+        )
         self.exchange = Exchange(
             clock=self.clock,
             faults=self.faults,

@@ -11,6 +11,7 @@ from chat_sandbox.vendor import Admission
 
 WINDOW_SECONDS = 1.0
 RECENT_WRITES = 1000
+RECENT_CALLS = 2000
 UNKNOWN_API = "(unknown)"
 
 
@@ -32,14 +33,20 @@ class Statistics:
         self._apis: dict[str, _ApiCounts] = {}
         self._in_flight: Counter[str] = Counter()
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT_WRITES)
+        self._calls: deque[dict[str, Any]] = deque(maxlen=RECENT_CALLS)
+        self._running: dict[int, dict[str, Any]] = {}
         self._overlaps: Counter[str] = Counter()
         self._writes = 0
 
     def begin(self, admission: Admission, *, now: float) -> None:
         """Count a call that has come in at ``now`` (monotonic seconds)."""
+        call = {"api": admission.api, "rows": admission.rows, "result": "", "fault": ""}
+        self._calls.append(call)
+        self._running[id(admission)] = call
         counts = self._of(admission)
         counts.count += 1
         counts.rows += admission.rows
+        self._writes += admission.writes
         counts.arrivals.append(now)
         while counts.arrivals[0] <= now - WINDOW_SECONDS:
             counts.arrivals.popleft()
@@ -55,6 +62,7 @@ class Statistics:
         ``result`` is the error code as text, or what took the place of a reply; ``fault`` is the
         action of the fault that fired, or empty.
         """
+        self._running.pop(id(admission)).update(result=result, fault=fault)
         counts = self._of(admission)
         counts.throttled += admission.is_throttled or fault == FaultAction.THROTTLE
         if result != "0":
@@ -66,13 +74,13 @@ class Statistics:
             if not self._in_flight[conversation]:
                 del self._in_flight[conversation]
         if admission.writes:
-            self._writes += 1
             self._recent.append(_summary(admission, result, fault, now_ms))
 
     def reset(self) -> None:
         """Forget all counts, but not which calls are running."""
         self._apis.clear()
         self._recent.clear()
+        self._calls.clear()
         self._overlaps.clear()
         self._writes = 0
 
@@ -80,7 +88,7 @@ class Statistics:
         """Return everything counted.
 
         ``overlaps`` has the conversations in which a message call came in while another was
-        running.
+        running; ``recent_calls`` has all calls in the order in which they came in, reads too.
         """
         return {
             "apis": {
@@ -98,6 +106,7 @@ class Statistics:
             "writes": self._writes,
             "overlaps": dict(self._overlaps),
             "recent_writes": list(self._recent),
+            "recent_calls": list(self._calls),
         }
 
     def _of(self, admission: Admission) -> _ApiCounts:

@@ -50,15 +50,23 @@ class SwitchBoard:
         """Return the position of one switch."""
         return cast("V", self._positions[switch.name])
 
+    def __contains__(self, name: str) -> bool:
+        """Return whether there is a switch of that name."""
+        return name in self._table
+
     def set_all(self, positions: Mapping[str, str]) -> None:
         """Set several switches, or none if one of them is wrong.
 
         Raises:
             UnknownSwitchError: no such switch, or it has no such position.
         """
+        self.check_all(positions)
+        self._positions.update(positions)
+
+    def check_all(self, positions: Mapping[str, str]) -> None:
+        """Raise as ``set_all`` does, and set nothing."""
         for name, value in positions.items():
             self._check(name, value)
-        self._positions.update(positions)
 
     def positions(self) -> dict[str, str]:
         """Return a copy of all positions, by switch name."""

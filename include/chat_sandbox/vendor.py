@@ -31,7 +31,9 @@ class Admission:
         is_throttled: whether the refusal is for the rate.
         conversation: what the call writes messages into; empty for all other calls.
         rows: how many items the call carries.
+        request_rows: name of the list of items in the request; empty if there is none.
         reply_rows: name of the list of items in the reply; empty if there is none.
+        status: HTTP status of the refusal, for services that answer some with another than 200.
     """
 
     api: str
@@ -42,7 +44,9 @@ class Admission:
     is_throttled: bool = False
     conversation: str = ""
     rows: int = 1
+    request_rows: str = ""
     reply_rows: str = ""
+    status: int = 200
 
 
 class Vendor(Protocol):
@@ -63,11 +67,20 @@ class Vendor(Protocol):
     def refuse(self, code: int) -> Json:
         """Return a reply with this error code."""
 
-    def throttle(self) -> Json:
-        """Return the reply to a call over the rate limit."""
+    def succeed(self) -> Json:
+        """Return a reply that says success and nothing more."""
+
+    def throttle(self, api: str) -> tuple[int, Json]:
+        """Return HTTP status and reply of a call over the rate limit."""
+
+    def fail_items(self, reply: Json, admission: Admission, failed: int, code: int) -> Json:
+        """Return a reply in which the last ``failed`` items of the call have the error ``code``."""
 
     def error_code(self, reply: Json) -> int:
         """Return the error code of a reply; 0 is success."""
+
+    def error_text(self, reply: Json) -> str:
+        """Return what a reply says of its error code."""
 
     def replay(self, entry: Json) -> None:
         """Repeat a recorded change, without recording it."""

@@ -62,6 +62,17 @@ class Wire:
         await self._start(status, len(body), content_type)
         await self._send({"type": "http.response.body", "body": body})
 
+    async def drip(self, body: bytes, seconds: float) -> None:
+        """Announce a body and send it byte by byte, with pauses, until the client is gone."""
+        await self._start(200, len(body), JSON_TYPE)
+        for place in range(len(body)):
+            if self._transport.is_closing():
+                return
+            more = place + 1 < len(body)
+            byte = body[place : place + 1]
+            await self._send({"type": "http.response.body", "body": byte, "more_body": more})
+            await asyncio.sleep(seconds)
+
     async def truncate(self, body: bytes) -> None:
         """Announce a body, send half of it, end the connection."""
         await self._start(200, len(body), JSON_TYPE)

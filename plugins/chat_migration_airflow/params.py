@@ -14,8 +14,9 @@ from airflow.sdk import Param
 
 from chat_migration.settings import Settings
 
-WHAT, PILOT, RULES, UNREAD, SAFETY = (
+WHAT, DROPS, PILOT, RULES, UNREAD, SAFETY = (
     "What to move",
+    "Nightly drops",
     "Pilot",
     "Rules",
     "Unread",
@@ -48,6 +49,14 @@ _LOOKS = {
     "from": _Look(title="From", section=WHAT, extra=_INSTANT),
     "to": _Look(title="To", section=WHAT, extra=_INSTANT),
     "dry_run": _Look(title="Dry run", section=WHAT),
+    "ready_marker": _Look(title="Marker of a complete drop", section=DROPS),
+    "stable_seconds": _Look(title="Unchanged for, seconds", section=DROPS),
+    "wait_for_export_seconds": _Look(title="Wait for the export, seconds", section=DROPS),
+    "time_zone": _Look(
+        title="Time zone of the days", section=DROPS, extra={"examples": ["Asia/Singapore", "UTC"]}
+    ),
+    "lookback": _Look(title="Look back, days", section=DROPS),
+    "allow_gap": _Look(title="Go on without missing drops", section=DROPS),
     "conversations": _Look(title="Only these conversations", section=PILOT),
     "exclude_conversations": _Look(title="All but these conversations", section=PILOT),
     "same_second": _Look(
@@ -87,6 +96,7 @@ _LOOKS = {
         section=RULES,
         labels={
             "off": "leave as they are",
+            "after_messages": "after the group's messages",
         },
     ),
     "c2c_unread": _Look(
@@ -98,7 +108,11 @@ _LOOKS = {
         },
     ),
     "allow_push": _Look(title="Allow pushes to phones", section=UNREAD),
+    "require_approval": _Look(title="Ask before sending", section=SAFETY),
+    "approval_hours": _Look(title="Wait for the approval, hours", section=SAFETY),
+    "wait_deferred": _Look(title="Wait for rows that are too new", section=SAFETY),
     "shards": _Look(title="Parallel import tasks", section=SAFETY),
+    "lease_wait_seconds": _Look(title="Wait for other runs, seconds", section=SAFETY),
     "max_rejected_ratio": _Look(title="Rejected rows allowed", section=SAFETY),
     "max_key_conflicts": _Look(title="Key conflicts allowed", section=SAFETY),
     "log_message_text": _Look(title="Message texts in rejected.jsonl", section=SAFETY),

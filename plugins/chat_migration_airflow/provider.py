@@ -16,6 +16,7 @@ _STANDARD_FIELDS = {"host", "admin", "secret_key"}
 _LABELS = {
     "sdk_app_id": "SDKAppID",
     "calls_per_second": "Calls per second",
+    "live_reserve": "Reserve for live traffic (share)",
     "timeout_seconds": "Timeout (seconds)",
     "retention_days": "History retention (days)",
     "messages_per_call": "Group messages per call",

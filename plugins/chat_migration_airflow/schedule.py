@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pendulum
 from airflow.sdk import CronDataIntervalTimetable, conf
+from pendulum.tz.local_timezone import get_local_timezone
 
 
 def nightly() -> CronDataIntervalTimetable:
@@ -11,6 +11,13 @@ def nightly() -> CronDataIntervalTimetable:
 
     A plain cron string would give runs with an empty data interval.
     """
+    return CronDataIntervalTimetable("0 0 * * *", timezone=zone_name())
+
+
+def zone_name() -> str:
+    """Return the IANA name of the schedule's time zone, which is Airflow's ``core.default_timezone``."""
     name = conf.get_mandatory_value("core", "default_timezone")
-    zone = pendulum.local_timezone() if name == "system" else pendulum.timezone(name)
-    return CronDataIntervalTimetable("0 0 * * *", timezone=zone)
+    if name == "system":
+        return str(get_local_timezone().name)
+    # Airflow writes it small; files of time zones do not.
+    return "UTC" if name.lower() == "utc" else str(name)

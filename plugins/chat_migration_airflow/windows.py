@@ -1,4 +1,7 @@
-"""Which stretch of time a DAG run takes, and when the nightly runs start. Pure."""
+"""What Airflow says of a DAG run, in the core's words: its settings, who started it, its data interval. Pure.
+
+Which window the run takes is not decided here but by the core, once, in the task ``open_window``.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +9,51 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from chat_migration.errors import UsageError
 from chat_migration.settings import Settings
+from chat_migration.window import RunKind, Window
 
-_INTERVAL_RUNS = frozenset({"scheduled", "backfill"})
+_KINDS: dict[str, RunKind] = {"scheduled": "scheduled", "backfill": "backfill"}
 
 
-def run_settings(
-    given: Mapping[str, Any],
-    *,
-    run_type: str,
-    interval_start: datetime | None,
-    interval_end: datetime | None,
-) -> Settings:
-    """Return the settings of one DAG run, with its window.
+def run_settings(given: Mapping[str, Any], *, time_zone: str = "") -> Settings:
+    """Return the settings of one DAG run.
 
-    ``from`` and ``to`` win wherever they are given, in the conf or in the settings file. Otherwise a
-    scheduled run and a backfill take their data interval; every other run takes the whole export. Only the
-    run's type decides that: a manual run with a logical date has a data interval too, which is not meant.
+    Args:
+        given: its Params.
+        time_zone: the schedule's, which counts where neither Params nor settings file name one.
 
     Raises:
-        UsageError: a setting is unknown or wrong, or the window is empty.
+        UsageError: a setting is unknown or wrong.
     """
     settings = Settings.load(given)
-    if run_type not in _INTERVAL_RUNS or interval_start is None or interval_end is None:
-        return settings
-    bounds = {
-        "from": settings.from_ or interval_start.isoformat(),
-        "to": settings.to or interval_end.isoformat(),
-    }
-    return Settings.load({**given, **bounds})
+    return settings if settings.time_zone else settings.model_copy(update={"time_zone": time_zone})
+
+
+def kind_of(run_type: str) -> RunKind:
+    """Return who started a DAG run. Whatever is neither scheduled nor a backfill was asked for by somebody.
+
+    Only the run's type decides that: a manual run with a logical date has a data interval too, which is not meant.
+
+    >>> [kind_of(each) for each in ("scheduled", "backfill", "manual", "asset_triggered")]
+    ['scheduled', 'backfill', 'manual', 'manual']
+    """
+    return _KINDS.get(run_type, "manual")
+
+
+def interval_of(run_type: str, start: datetime | None, end: datetime | None) -> Window | None:
+    """Return the data interval of a scheduled run or a backfill, in whole seconds; of other runs, or without one, None.
+
+    Raises:
+        UsageError: the interval is empty.
+    """
+    if kind_of(run_type) == "manual" or start is None or end is None:
+        return None
+    first, last = (int(each.timestamp()) * 1000 for each in (start, end))
+    if first >= last:
+        raise UsageError(
+            f"The data interval of this {run_type} run is empty: `{start.isoformat()}` to `{end.isoformat()}`.",
+            expected="A schedule of `CronDataIntervalTimetable`; a plain cron string gives empty intervals.",
+            advice="Correct the DAG's schedule, or trigger a run with `from` and `to`.",
+        )
+    return Window(first, last)

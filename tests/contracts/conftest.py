@@ -6,19 +6,32 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import postgresql
 from tests.clocks import HandClock
 
 from chat_migration.ledger.ledger import Ledger
 
 
-def _sqlite(folder: Path) -> str:
-    return f"sqlite:///{folder / 'home' / 'ledger.sqlite'}"
+@pytest.fixture(scope="session")
+def database() -> Iterator[str]:
+    """A database of this test process alone."""
+    with postgresql.new_database() as url:
+        yield url
 
 
-@pytest.fixture(params=[pytest.param(_sqlite, id="sqlite")])
+@pytest.fixture
+def postgresql_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty schema on a PostgreSQL server."""
+    with postgresql.new_schema(request.getfixturevalue("database")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database; another kind of ledger is another parameter here."""
-    return str(request.param(tmp_path))
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'home' / 'ledger.sqlite'}"
+    return str(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import event, func, insert, select, text, update
+from sqlalchemy import event, func, insert, inspect, select, text, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
+from tests import postgresql
 from tests.clocks import START_MS, HandClock
 
 import chat_migration
@@ -24,17 +29,33 @@ from chat_migration.errors import StoppedError, UsageError
 from chat_migration.keys import KEY_VERSION
 from chat_migration.ledger import migrations, schema
 from chat_migration.ledger.ledger import IllegalMoveError, Ledger
-from chat_migration.ledger.moves import Move, deliver, doubt, intend, reject, release
+from chat_migration.ledger.moves import (
+    Move,
+    change,
+    deliver,
+    doubt,
+    intend,
+    refuse_change,
+    reject,
+    release,
+    withdraw,
+)
 from chat_migration.ledger.overview import overview
-from chat_migration.ledger.records import Delivery, GroupRecord, ReadPosition, Stream
+from chat_migration.ledger.records import (
+    Delivery,
+    GroupRecord,
+    MemberRecord,
+    ReadPosition,
+    Stream,
+)
 from chat_migration.ledger.shared import shared_ledger
 from chat_migration.ledger.states import UNREAD_UNKNOWN, DeliveryState, EntityState
 
 G = "group:g"
 INCLUDE = str(Path(chat_migration.__file__).parents[1])
-PLANNED, INTENT, IN_DOUBT, DELIVERED, REJECTED = (
+PLANNED, INTENT, IN_DOUBT, DELIVERED, REJECTED, WITHDRAWN = (
     DeliveryState.PLANNED, DeliveryState.INTENT, DeliveryState.IN_DOUBT, DeliveryState.DELIVERED,
-    DeliveryState.REJECTED,
+    DeliveryState.REJECTED, DeliveryState.WITHDRAWN,
 )  # fmt: skip
 
 
@@ -53,6 +74,9 @@ VERBS: dict[str, Callable[[Delivery], Move]] = {
     "release": lambda each: release(each, code=60007, reason="throttled"),
     "doubt": lambda each: doubt(each, code=None, reason="no answer"),
     "reject": lambda each: reject(each, code=80001, reason="blocked"),
+    "change": lambda each: change(each, source_hash="h2", render_version=2, run_id="r2"),
+    "refuse_change": lambda each: refuse_change(each, source_hash="h2", code=20026, reason="no"),
+    "withdraw": lambda each: withdraw(each, source_hash="h2", run_id="r2"),
 }
 STATES: dict[DeliveryState, list[str]] = {
     PLANNED: ["intend", "release"],
@@ -60,14 +84,16 @@ STATES: dict[DeliveryState, list[str]] = {
     IN_DOUBT: ["intend", "doubt"],
     DELIVERED: ["intend", "deliver"],
     REJECTED: ["intend", "reject"],
+    WITHDRAWN: ["intend", "deliver", "withdraw"],
 }
 """How a delivery gets into each state."""
 LEGAL = {
     PLANNED: {"intend", "deliver", "reject"},
     INTENT: {"deliver", "release", "doubt", "reject"},
     IN_DOUBT: {"deliver", "release", "doubt", "reject"},
-    DELIVERED: set(),
+    DELIVERED: {"change", "refuse_change", "withdraw"},
     REJECTED: {"intend"},
+    WITHDRAWN: set(),
 }
 AFTER = {
     "intend": INTENT,
@@ -75,6 +101,9 @@ AFTER = {
     "release": PLANNED,
     "doubt": IN_DOUBT,
     "reject": REJECTED,
+    "change": DELIVERED,
+    "refuse_change": DELIVERED,
+    "withdraw": WITHDRAWN,
 }
 MOVES = [(state, verb, verb in LEGAL[state]) for state in STATES for verb in VERBS]
 
@@ -118,9 +147,18 @@ def test_a_message_may_begin_with_these_verbs(ledger: Ledger, verb: str) -> None
     assert known(ledger) == [VERBS[verb](delivery()).delivery]
 
 
+@pytest.mark.parametrize("verb", ["release", "doubt"])
+def test_nothing_can_be_said_of_a_call_that_was_never_made(ledger: Ledger, verb: str) -> None:
+    ledger.advance(G, [intend(delivery("met"), "r")])
+    with pytest.raises(IllegalMoveError, match=f"`{verb}` does not fit the state of 1"):
+        ledger.advance(G, [VERBS[verb](delivery("met")), VERBS[verb](delivery())])
+    assert ledger.deliveries(["k"]) == {}
+    assert known(ledger, "met")[0].state is INTENT
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_one_illegal_move_undoes_its_whole_batch(ledger: Ledger, verb: str) -> None:
-    done = bring(ledger, DELIVERED)
+    done = bring(ledger, WITHDRAWN)
     moves = [intend(delivery("first"), "r2"), VERBS[verb](done), deliver(delivery("last"))]
     with pytest.raises(IllegalMoveError):
         ledger.advance(G, moves, stream=Stream(newest_slot=9), dirty=True)
@@ -160,7 +198,7 @@ def test_keys_are_written_once_and_never_change(ledger: Ledger) -> None:
     kept, moved = delivery(), msgspec.structs.replace(other, state=INTENT, attempts=1, run_id="r2")
     assert known(ledger) == [
         msgspec.structs.replace(
-            moved, random=kept.random, parts=kept.parts, sender=kept.sender, recipient="",
+            moved, random=kept.random, sender=kept.sender, recipient="",
             sent_at_ms=kept.sent_at_ms, order_key=kept.order_key, conversation=G,
         )
     ]  # fmt: skip
@@ -261,7 +299,7 @@ def test_a_random_is_taken_within_its_conversation_whatever_the_state(ledger: Le
     for number, state in enumerate(STATES):
         bring(ledger, state, key=f"k{number}", random=number + 1)
     bring(ledger, DELIVERED, key="other", random=99, conversation="group:h")
-    assert ledger.taken_randoms(G, [1, 2, 3, 4, 5, 6, 99]) == {1, 2, 3, 4, 5}
+    assert ledger.taken_randoms(G, [1, 2, 3, 4, 5, 6, 7, 99]) == {1, 2, 3, 4, 5, 6}
 
 
 def test_sequences_are_told_by_slot(ledger: Ledger) -> None:
@@ -352,6 +390,14 @@ def test_a_group_keeps_its_creation_time_and_its_mark(ledger: Ledger) -> None:
     }
 
 
+def test_a_group_that_is_recorded_anew_takes_creation_time_and_mark(ledger: Ledger) -> None:
+    ledger.record_group(group(state=EntityState.INTENT, created_s=5, unread_dirty=False))
+    ledger.record_group(group(created_s=9, unread_dirty=True), anew=True)
+    known = ledger.group(G)
+    assert known is not None
+    assert (known.created_s, known.unread_dirty) == (9, True)
+
+
 def test_topics_stand_beside_their_group_and_share_no_id(ledger: Ledger) -> None:
     ledger.record_group(group())
     ledger.record_group(group(conversation="topic:g/t", topic_id="t"))
@@ -369,6 +415,48 @@ def test_members_are_kept_by_group(ledger: Ledger) -> None:
         "b": (EntityState.REJECTED, "full", "r2"),
     }
     assert ledger.members("none") == {}
+
+
+def test_members_of_several_groups_are_read_at_once_with_their_roles(ledger: Ledger) -> None:
+    ledger.record_members("g", {"a": "owner", "b": "member"}, EntityState.CREATED, "r1")
+    ledger.record_members("h", {"a": "admin"}, EntityState.LEFT, "r2", "removed")
+    assert ledger.members_of(["g", "h", "none"]) == {
+        "g": {
+            "a": MemberRecord(state=EntityState.CREATED, role="owner", run_id="r1"),
+            "b": MemberRecord(state=EntityState.CREATED, role="member", run_id="r1"),
+        },
+        "h": {
+            "a": MemberRecord(state=EntityState.LEFT, role="admin", reason="removed", run_id="r2")
+        },
+        "none": {},
+    }
+    assert ledger.members_of([]) == {}
+
+
+def test_a_role_is_written_without_touching_anything_else_of_a_member(ledger: Ledger) -> None:
+    ledger.record_members("g", {"a": "owner", "b": "member"}, EntityState.ADOPTED, "r1", "why")
+    ledger.record_roles("g", {"a": "", "b": "owner", "stranger": "admin"})
+    ledger.record_roles("g", {})
+    kept = {"state": EntityState.ADOPTED, "reason": "why", "run_id": "r1"}
+    assert ledger.members_of(["g"])["g"] == {
+        "a": MemberRecord(role="", **kept),
+        "b": MemberRecord(role="owner", **kept),
+    }
+
+
+def test_forgotten_unread_counts_mark_the_group_and_leave_the_others(ledger: Ledger) -> None:
+    ledger.record_group(group())
+    ledger.record_positions(
+        [ReadPosition(group_id="g", account_id=each, first_unread_ms=None) for each in "ab"]
+    )
+    ledger.record_unread_counts("g", {"a": 3, "b": 4}, "r1")
+    ledger.clean(G)
+    ledger.forget_unread(G, "g", [])
+    assert not ledger.groups()[G].unread_dirty
+    ledger.forget_unread(G, "g", ["a"])
+    assert ledger.groups()[G].unread_dirty
+    counts = {each.account_id: each.unread_set for each in ledger.positions("g")}
+    assert counts == {"a": UNREAD_UNKNOWN, "b": 4}
 
 
 # --- unread -------------------------------------------------------------------------------------
@@ -429,13 +517,41 @@ def test_the_mark_goes_when_every_count_is_set_and_comes_back(ledger: Ledger) ->
 def test_moves_without_messages_leave_the_mark_off(ledger: Ledger) -> None:
     ledger.record_group(group())
     ledger.advance(G, [reject(delivery(), code=1, reason="x")])
+    there = bring(ledger, DELIVERED, key="there")
+    ledger.advance(G, [VERBS["change"](there)])
+    ledger.advance(G, [VERBS["refuse_change"](there)])
     assert not ledger.groups()[G].unread_dirty
+
+
+def test_a_withdrawal_asks_for_a_recount_and_leaves_what_the_target_was_told(
+    ledger: Ledger,
+) -> None:
+    ledger.record_group(group())
+    ledger.record_group(group(conversation="group:h", group_id="h"))
+    ledger.record_positions([position("a")])
+    ledger.record_unread("g", "a", 3, "r1")
+    ledger.clean(G)
+    bring(ledger, WITHDRAWN)
+    assert {name: each.unread_dirty for name, each in ledger.groups().items()} == {
+        G: True, "group:h": False,
+    }  # fmt: skip
+    assert ledger.positions("g")[0].unread_set == 3
+
+
+def test_a_withdrawn_part_counts_for_nobody_and_keeps_its_place(ledger: Ledger) -> None:
+    bring(ledger, DELIVERED, key="seen", sequence=3)
+    bring(ledger, WITHDRAWN, key="gone", part=0, sequence=4)
+    assert [sender for *_, sender in ledger.delivered_places(G, 0)] == ["ada"]
+    assert ledger.delivered_count(G) == 1
+    assert ledger.taken_randoms(G, [7]) == {7}
+    assert ledger.count_unresolved() == 0
 
 
 def test_an_undone_batch_leaves_the_counts(ledger: Ledger) -> None:
     ledger.record_group(group())
     ledger.record_positions([position("a")])
     ledger.record_unread("g", "a", 3, "r1")
+    ledger.clean(G)
     done = bring(ledger, DELIVERED)
     with pytest.raises(IllegalMoveError):
         ledger.advance(G, [intend(done, "r2")], dirty=True)
@@ -446,6 +562,34 @@ def test_a_group_that_the_ledger_does_not_know_cannot_be_marked(ledger: Ledger) 
     ledger.advance(G, [intend(delivery(), "r")], dirty=True)
     ledger.clean(G)
     assert ledger.groups() == {}
+
+
+def test_the_counts_of_many_members_are_recorded_at_once(ledger: Ledger) -> None:
+    ledger.record_positions([position("ada"), position("bob"), position("cid")])
+    ledger.record_unread_counts("g", {"ada": 4, "cid": UNREAD_UNKNOWN, "nobody": 1}, "r7")
+    told = {each.account_id: (each.unread_set, each.run_id) for each in ledger.positions("g")}
+    assert told == {"ada": (4, "r7"), "bob": (0, ""), "cid": (UNREAD_UNKNOWN, "r7")}
+    ledger.record_unread_counts("g", {}, "r8")
+    assert {each.run_id for each in ledger.positions("g")} == {"r7", ""}
+
+
+def test_it_is_known_whether_a_conversation_has_parts_rejected_for_a_reason(
+    ledger: Ledger,
+) -> None:
+    ledger.advance(G, [reject(delivery(), code=None, reason="blocked")])
+    assert ledger.has_rejected(G, "blocked")
+    assert not ledger.has_rejected(G, "other")
+    assert not ledger.has_rejected("group:h", "blocked")
+    ledger.advance(G, [intend(delivery(), "r2")])
+    assert not ledger.has_rejected(G, "blocked")
+
+
+def test_a_run_without_a_window_completes_none(ledger: Ledger) -> None:
+    ledger.begin_run("r1", "slack", None, None)
+    ledger.finish_run("r1", complete=True, source_name="slack", window=None)
+    with ledger.database.reading() as connection:
+        assert connection.execute(select(schema.windows)).all() == []
+        assert [row.state for row in connection.execute(select(schema.runs))] == ["complete"]
 
 
 def test_a_new_position_leaves_what_the_target_was_told(ledger: Ledger) -> None:
@@ -535,7 +679,7 @@ def waiting_together(ledger: Ledger, verbs: list[Callable[[], object]]) -> list[
     begun.wait(10)
     for thread in threads:
         thread.start()
-    while ledger.database._waiting.qsize() < len(verbs):
+    while len(ledger.database._waiting) < len(verbs):
         first.join(0.001)
     go.set()
     for thread in (first, *threads):
@@ -703,6 +847,251 @@ def test_a_step_that_fails_leaves_the_old_schema(
     assert names == {"schema_version", "key_version"}
 
 
+def test_a_ledger_of_the_first_version_keeps_everything(ledger_url: str) -> None:
+    script = (Path(__file__).parent / "ledger_v1.sql").read_text(encoding="utf-8")
+    if ledger_url.startswith("sqlite"):
+        file = Path(str(make_url(ledger_url).database))
+        file.parent.mkdir()
+        with closing(sqlite3.connect(file)) as connection:
+            connection.executescript(script)
+    else:
+        script = script.replace(" WITHOUT ROWID", "").replace(
+            "id INTEGER NOT NULL, name", "id SERIAL, name"
+        )
+        with postgresql.connect(ledger_url) as server:
+            server.execute(script)
+    for _ in range(2):
+        with Ledger.open(ledger_url, "tencent:1") as ledger:
+            assert ledger.identities("user") == {"Ä": "m1", "a": "a"}
+            assert ledger.groups()[G].unread_dirty
+            assert ledger.streams([G])[G].confirmed_sequence == 11
+            assert [order for _, order, _ in ledger.delivered_places(G, 0)] == ["1B", "1b"]
+            assert [each.message_key for each in ledger.unresolved(G)] == ["k3"]
+            versions = ledger.database.read(lambda it: it.execute(select(schema.meta)).all())
+            columns = ledger.database.read(
+                lambda it: {
+                    name: {
+                        each["name"]: str(each["type"]) for each in inspect(it).get_columns(name)
+                    }
+                    for name in schema.metadata.tables
+                }
+            )
+        assert dict(tuple(each) for each in versions)["schema_version"] == str(
+            schema.SCHEMA_VERSION
+        )
+    with postgresql_or_file(ledger_url) as fresh_url, Ledger.open(fresh_url, "tencent:1") as fresh:
+        expected = fresh.database.read(
+            lambda it: {
+                name: {each["name"]: str(each["type"]) for each in inspect(it).get_columns(name)}
+                for name in schema.metadata.tables
+            }
+        )
+    if ledger_url.startswith("sqlite"):
+        expected["deliveries"]["code"] = "INTEGER"
+    assert columns == expected
+
+
+@contextmanager
+def postgresql_or_file(url: str) -> Iterator[str]:
+    """Give the URL of another empty ledger of the same kind."""
+    if url.startswith("sqlite"):
+        yield url.replace("ledger.sqlite", "fresh.sqlite")
+        return
+    with postgresql.new_schema(url) as fresh:
+        yield fresh
+
+
+# --- questions about one conversation ------------------------------------------------------------
+
+
+BIG = ("deliveries", "members", "read_positions")
+"""The tables that :func:`fill` makes so large that no planner has a good reason to read them."""
+
+
+def fill(ledger: Ledger, conversations: int, each: int) -> None:
+    """Write many conversations of some messages, members and read positions each."""
+    names = [f"group:{number}" for number in range(conversations)]
+    ledger.upsert(
+        schema.deliveries,
+        [
+            msgspec.structs.asdict(
+                delivery(
+                    f"{name}-{number}", conversation=name, slot=number, random=number,
+                    state=INTENT if number < 2 else DELIVERED,
+                )
+            )
+            | {"late": 0, "updated_at_ms": 1}
+            for name in names
+            for number in range(each)
+        ],
+    )  # fmt: skip
+    ledger.upsert(
+        schema.streams,
+        [{"conversation": name, **msgspec.structs.asdict(Stream())} for name in names],
+    )
+    ledger.upsert(
+        schema.groups,
+        [
+            msgspec.structs.asdict(group(conversation=name, group_id=name, unread_dirty=0))
+            for name in names
+        ],
+    )
+    ledger.record_positions(
+        [position(f"m{number}", group_id=name) for name in names for number in range(8)]
+    )
+    ledger.upsert(
+        schema.members,
+        [
+            {"group_id": name, "account_id": f"m{number}", "state": "created", "role": "", "reason": "",
+             "run_id": "r"}
+            for name in names
+            for number in range(8)
+        ],
+    )  # fmt: skip
+
+
+def ask_about_one(ledger: Ledger, name: str) -> None:
+    """Use every verb that concerns one conversation or a few messages."""
+    known = ledger.deliveries([f"{name}-{number}" for number in range(7)])
+    ledger.unresolved(name)
+    ledger.taken_randoms(name, range(7))
+    ledger.sequences_by_slot(name, range(7))
+    ledger.streams([name])
+    ledger.members(name)
+    ledger.positions(name)
+    list(ledger.delivered_places(name, 0))
+    ledger.delivered_count(name)
+    ledger.record_unread(name, "m1", 1, "r")
+    ledger.clean(name)
+    open_one = known[f"{name}-0"][0]
+    ledger.advance(
+        name, [doubt(open_one, code=1, reason="")], stream=Stream(), dirty=True, landed=True
+    )
+    ledger.advance(name, [deliver(open_one, sequence=1)])
+
+
+def test_a_question_about_one_conversation_never_reads_a_whole_table(ledger: Ledger) -> None:
+    fill(ledger, 120, 60)
+    ledger.database.write(lambda it: it.exec_driver_sql("ANALYZE"))
+    assert_no_table_is_read(ledger)
+
+
+def test_a_new_file_needs_no_analysis_for_that(sqlite_ledger: Ledger) -> None:
+    fill(sqlite_ledger, 120, 60)
+    assert_no_table_is_read(sqlite_ledger)
+
+
+def assert_no_table_is_read(ledger: Ledger) -> None:
+    """Have the database explain each statement of those verbs: all use an index, beyond its first column."""
+    asked: dict[str, Any] = {}
+
+    def note(_c: Any, _k: Any, statement: str, given: Any, _x: Any, many: bool) -> None:
+        asked[statement] = given[0] if many else given
+
+    engines = (ledger.database.engine, ledger.database._writer)
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    ask_about_one(ledger, "group:7")
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
+    is_sqlite = ledger.database.engine.dialect.name == "sqlite"
+    plans = {}
+    with ledger.database._writer.connect() as connection:
+        for statement, given in asked.items():
+            if statement.split()[0] in ("SELECT", "UPDATE", "INSERT", "DELETE"):
+                explain = "EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN "
+                rows = connection.exec_driver_sql(explain + statement, given).all()
+                plans[statement] = [str(row[-1]) for row in rows]
+        connection.rollback()
+    assert len(plans) > 12
+    whole = re.compile(rf"(SCAN|Seq Scan on) ({'|'.join(BIG)})\b")
+    by_app_alone = re.compile(r"\(app_id=\?\)|Index Cond: \(app_id = \d+\)$")
+    guilty = {
+        statement: plan
+        for statement, plan in plans.items()
+        if any(whole.search(line) or by_app_alone.search(line) for line in plan)
+    }
+    assert guilty == {}
+
+
+# --- opening ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "nonsense", "mysql://me:hunter2@host/db", "sqlite://", "sqlite:///:memory:",
+     "postgresql+psycopg://me:hunter2@host:port/db", "oracle+x://me:hunter2@host/db"],
+)  # fmt: skip
+def test_a_url_that_no_ledger_can_have_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(
+        UsageError, match="CHAT_MIGRATION_LEDGER_URL.*sqlite:.*postgresql"
+    ) as raised:
+        Ledger.open(url, "tencent:1")
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+
+
+def lay_text(file: Path) -> None:
+    file.write_text("this is no database, whatever its name says" * 40)
+
+
+def lay_folder(file: Path) -> None:
+    file.mkdir()
+
+
+def lay_parent(file: Path) -> None:
+    file.parent.rmdir()
+    file.parent.write_text("a file where a folder is needed")
+
+
+def lay_strange_tables(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE groups (name TEXT)")
+        connection.commit()
+
+
+def lay_strange_meta(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE meta (key TEXT)")
+        connection.commit()
+
+
+def lay_empty_meta(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE meta (name TEXT, value TEXT)")
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    "lay",
+    [lay_text, lay_folder, lay_parent, lay_strange_tables, lay_strange_meta, lay_empty_meta],
+)
+def test_what_is_no_ledger_is_refused_as_it_is(tmp_path: Path, lay: Callable[[Path], None]) -> None:
+    file = tmp_path / "home" / "ledger.sqlite"
+    file.parent.mkdir()
+    lay(file)
+    before = tables_of(file)
+    with pytest.raises(UsageError) as raised:
+        Ledger.open(f"sqlite:///{file}", "tencent:1")
+    assert "sqlalche" not in str(raised.value)
+    assert tables_of(file) == before
+
+
+def tables_of(file: Path) -> list[tuple[str]]:
+    """Return the tables of a file, if it is a database."""
+    if not file.is_file():
+        return []
+    with closing(sqlite3.connect(file)) as connection, suppress(sqlite3.DatabaseError):
+        return connection.execute("SELECT name FROM sqlite_master").fetchall()
+    return []
+
+
+def test_a_database_of_others_is_refused_as_it_is(postgresql_url: str) -> None:
+    with postgresql.connect(postgresql_url) as connection:
+        connection.execute("CREATE TABLE groups (name TEXT)")
+    with pytest.raises(UsageError, match="`groups`.*a database of its own"):
+        Ledger.open(postgresql_url, "tencent:1")
+
+
 # --- SQLite -------------------------------------------------------------------------------------
 
 
@@ -736,7 +1125,9 @@ def test_a_plain_sql_shell_reads_an_open_ledger(sqlite_ledger: Ledger, file: Pat
     versions = dict(shell.execute("SELECT name, value FROM meta").fetchall())
     shell.close()
     assert rows == [("tencent:1", "group:g", "k", "in_doubt", 5)]
-    assert versions == {"schema_version": "1", "key_version": "1"}
+    assert versions == {
+        "schema_version": str(schema.SCHEMA_VERSION), "key_version": str(KEY_VERSION),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("engine", ["engine", "_writer"], ids=["readers", "writer"])

@@ -82,6 +82,18 @@ def test_a_wrong_extra_is_a_usage_error_without_the_secret(extra: dict[str, Any]
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    ("name", "belongs"), [("host", "`host`"), ("admin", "`login`"), ("secret_key", "`password`")]
+)
+def test_a_field_of_the_connection_itself_is_no_extra(name: str, belongs: str) -> None:
+    """It would be ignored otherwise, and the connection would be another than the one that was meant."""
+    extra = {"sdk_app_id": 7, name: "another-" + SECRET}
+    with pytest.raises(UsageError, match=f"`{name}` cannot be an extra") as caught:
+        TencentConnection.from_parts(**parts(extra=extra))
+    assert belongs in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
 def test_an_empty_extra_counts_as_not_given() -> None:
     extra = {"sdk_app_id": "7", "calls_per_second": "", "retention_days": None}
     made = TencentConnection.from_parts(**parts(extra=extra))

@@ -22,11 +22,17 @@ EVERY = pytest.mark.parametrize("kind", every_kind(), ids=lambda kind: kind.__na
 EXIT_CODES = {
     "UsageError": (2, False),
     "UnreadableExportError": (2, False),
+    "ExportMissingError": (2, True),
+    "ExportNotReadyError": (2, True),
     "StoppedError": (3, False),
     "CredentialsError": (3, False),
     "TargetUnreachableError": (3, True),
     "UnknownLedgerError": (3, False),
+    "LedgerUnreachableError": (3, True),
+    "UnknownCommitError": (3, True),
     "RowsInDoubtError": (3, True),
+    "StageUnreachableError": (3, True),
+    "BudgetUnreachableError": (3, True),
     "HeldElsewhereError": (4, True),
     "InterruptedRunError": (5, True),
 }
@@ -41,6 +47,18 @@ def test_an_error_survives_pickling_with_all_its_sentences(kind: type[MigrationE
             "It broke.", "It holds.", "Mend it.", "Two are safe.",
         )  # fmt: skip
         assert str(back) == str(error) == "It broke. It holds. Mend it. Two are safe."
+
+
+@EVERY
+def test_an_error_keeps_between_processes_whether_its_call_may_have_been_applied(
+    kind: type[MigrationError],
+) -> None:
+    error = kind("It broke.")
+    error.may_have_effect = True
+    error.add_note("seen in shard 3")
+    back = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert back.may_have_effect
+    assert back.__notes__ == ["seen in shard 3"]
 
 
 @EVERY

@@ -123,11 +123,12 @@ def test_each_row_of_the_hostile_export_is_staged_or_ended(tmp_path: Path) -> No
 
 def test_files_have_the_published_schemas(stage: Stage) -> None:
     made = stage(
+        Window(parse_instant(minute(0))),
         users=[{"id": "u"}, {}],
         groups=[{"id": "g1", "name": "G"}],
         members=[{"group_id": "g1", "user_id": "u"}],
         direct_reads=[{"user_id": "a", "peer_id": "b", "last_read_at": minute(0)}],
-        messages=[message()],
+        messages=[message(), message("m0", sent_at=minute(-1))],
     )
     for table, schema in schemas.BY_TABLE.items():
         (file,) = made.files(table)
@@ -298,7 +299,10 @@ def test_the_window_cuts_messages_and_nothing_else(stage: Stage) -> None:
     assert made.manifest.outside_window == 3
     assert read_counts(made) == {"accounts": 1, "group_messages": 3, "c2c_messages": 1}
     assert ended(made) == {("c2c_messages", "self_chat"): 1, ("group_messages", "bad_instant"): 1}
-    assert made.manifest.first_message_ms == MAY_2.start_ms
+    assert (made.manifest.first_message_ms, made.manifest.last_message_ms) == (
+        MAY_2.start_ms - 1,
+        MAY_2.end_ms,
+    )
 
 
 def test_group_times_look_beyond_the_window(stage: Stage) -> None:
@@ -486,7 +490,7 @@ def test_chunks_are_bounded_in_rows_and_bytes(
     folder.mkdir()
     source = NeutralSource()
     tree = ExportTree.open(export, scratch=tmp_path)
-    reader = reading.PieceReader(source, tree, source_name="x", folder=folder, name="a")
+    reader = reading.PieceReader(source, [tree], source_name="x", folder=folder, name="a")
     for number, piece in enumerate(source.pieces(tree)):
         reader.read(number, piece)
     reader.finish()

@@ -63,14 +63,31 @@ def place_of(row: Row) -> tuple[str, ...]:
     return ("direct", *sorted((row["sender_id"], row["recipient_id"])))
 
 
-def newest(rows: list[tuple[str, int, Row]]) -> list[tuple[str, int, Row]]:
-    """Return, of rows with one conversation and id, the one that holds."""
+def newest(rows: list[tuple[str, int, Row]], window: Window) -> list[tuple[str, int, Row]]:
+    """Return, of rows with one conversation and id, the one that holds: first of those that did not end before it."""
     kept: dict[tuple[Any, ...], tuple[str, int, Row]] = {}
     for file, line, row in sorted(rows, key=lambda entry: entry[:2]):
         key = (*place_of(row), row["id"])
-        if key not in kept or _changed(row) >= _changed(kept[key][2]):
+        rank = (not is_past(row, window), _changed(row))
+        if key not in kept or rank >= (not is_past(kept[key][2], window), _changed(kept[key][2])):
             kept[key] = (file, line, row)
     return list(kept.values())
+
+
+def is_past(row: Row, window: Window) -> bool:
+    """Tell whether nothing happened to a row since the window's start."""
+    return window.start_ms is not None and max(row["sent_at"], _changed(row)) < window.start_ms
+
+
+def is_taken(row: Row, window: Window) -> bool:
+    """Tell whether a row was sent in the window, or sent before it and changed in it."""
+    changes = [row[name] for name in ("edited_at", "deleted_at") if name in row]
+    is_early = window.start_ms is not None and row["sent_at"] < window.start_ms
+    return window.holds(row["sent_at"]) or (is_early and any(map(window.holds, changes)))
+
+
+def _is_sent_in(row: Row, window: Window) -> bool:
+    return window.holds(row["sent_at"])
 
 
 def _changed(row: Row) -> int:
@@ -138,8 +155,8 @@ def test_extraction_does_what_the_contract_says(
 ) -> None:
     made, placed = stage(files, window, members)
     good = [entry for entry in placed if is_good(entry[2])]
-    kept = newest(good)
-    inside = [entry for entry in kept if window.holds(entry[2]["sent_at"])]
+    kept = newest(good, window)
+    inside = [entry for entry in kept if is_taken(entry[2], window)]
 
     rows = rows_of(made, "messages")
     assert {(row["file"], row["line"]) for row in rows} == {entry[:2] for entry in inside}
@@ -157,7 +174,8 @@ def test_extraction_does_what_the_contract_says(
     within = {
         entry[:2]
         for entry in placed
-        if entry[2]["sent_at"] == "noon" or window.holds(entry[2]["sent_at"])
+        if entry[2]["sent_at"] == "noon"
+        or (is_taken if is_good(entry[2]) else _is_sent_in)(entry[2], window)
     }
     assert staged_or_ended == within
     assert len(rows) + len(ended) == len(within)

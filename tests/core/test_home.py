@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_migration.home import HOME_VARIABLE, LEDGER_VARIABLE, STAGE_VARIABLE, Home, slug
+from chat_migration.errors import UsageError
+from chat_migration.home import (
+    BUDGET_VARIABLE,
+    BUDGET_WAIT_VARIABLE,
+    HOME_VARIABLE,
+    LEDGER_VARIABLE,
+    STAGE_VARIABLE,
+    Home,
+    slug,
+)
 
 
 def mode(path: Path) -> int:
@@ -39,6 +48,21 @@ def test_stage_and_ledger_may_lie_elsewhere(tmp_path: Path) -> None:
     )
     assert (home.path, home.stage) == (Path.home().resolve() / "x", tmp_path / "s")
     assert home.ledger_url == url
+
+
+def test_several_machines_name_the_redis_of_their_budget() -> None:
+    url = "redis://:pa55word@cache:6379/0"
+    home = Home.from_environment({BUDGET_VARIABLE: url, BUDGET_WAIT_VARIABLE: "60"})
+    assert (home.budget_url, home.budget_wait_seconds) == (url, 60)
+    assert "pa55word" not in repr(home)
+    alone = Home.from_environment({BUDGET_VARIABLE: ""})
+    assert (alone.budget_url, alone.budget_wait_seconds) == ("", 900)
+
+
+@pytest.mark.parametrize("given", ["soon", "-1", "nan", "inf"])
+def test_a_wait_that_is_no_time_is_refused(given: str) -> None:
+    with pytest.raises(UsageError, match=f"`{BUDGET_WAIT_VARIABLE}` is `{given}`"):
+        Home.from_environment({BUDGET_WAIT_VARIABLE: given})
 
 
 def test_folders_are_made_for_their_owner_alone(tmp_path: Path) -> None:

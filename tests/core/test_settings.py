@@ -92,7 +92,7 @@ def test_a_wrong_setting_is_a_usage_error(given: dict[str, Any], said: str) -> N
 
 
 def test_an_unknown_name_is_answered_with_the_valid_ones() -> None:
-    with pytest.raises(UsageError, match=r"Valid settings are: allow_push, .*, from, .*, to\."):
+    with pytest.raises(UsageError, match=r"Valid settings are: allow_gap, .*, from, .*, to, .*\."):
         Settings.load({"form": "2024-05-01"}, {})
 
 

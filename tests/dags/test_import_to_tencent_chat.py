@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,20 +13,27 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import CronDataIntervalTimetable, ExceptionRetryPolicy
 
 from chat_migration.settings import Settings
+from chat_migration_airflow import alerts
+from chat_migration_airflow.deadlines import EndOfNight
 
 pytestmark = pytest.mark.airflow
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 
 ORDER = [
+    "extract.open_window",
+    "extract.wait_for_export",
     "extract.extract_export",
     "extract.plan_import",
+    "extract.approve_plan",
+    "extract.confirm_plan",
     "import_groups.import_accounts",
     "import_groups.import_group_profiles",
     "import_groups.import_group_members",
     "import_messages.list_shards",
     "import_messages.import_direct_messages",
     "import_messages.import_group_messages",
+    "import_messages.sync_group_profiles",
     "set_unread.set_unread_counts",
     "set_unread.write_report",
 ]
@@ -52,9 +60,13 @@ def test_tasks_are_those_of_the_four_stages_in_order(dag):
 @pytest.mark.parametrize(
     ("earlier", "later"),
     [
-        *pairwise(ORDER[:6]),
+        *pairwise(ORDER[: ORDER.index("import_messages.list_shards") + 1]),
+        ("extract.plan_import", "import_groups.import_accounts"),
         ("import_messages.list_shards", "import_messages.import_direct_messages"),
         ("import_messages.list_shards", "import_messages.import_group_messages"),
+        ("import_messages.import_direct_messages", "import_messages.sync_group_profiles"),
+        ("import_messages.import_group_messages", "import_messages.sync_group_profiles"),
+        ("import_messages.sync_group_profiles", "set_unread.set_unread_counts"),
         ("import_messages.import_direct_messages", "set_unread.set_unread_counts"),
         ("import_messages.import_group_messages", "set_unread.set_unread_counts"),
         ("set_unread.set_unread_counts", "set_unread.write_report"),
@@ -62,6 +74,16 @@ def test_tasks_are_those_of_the_four_stages_in_order(dag):
 )
 def test_a_stage_waits_for_the_one_before(dag, earlier, later):
     assert earlier in dag.get_task(later).upstream_task_ids
+
+
+def test_stages_are_four_groups_in_the_graph(dag):
+    groups = [name for name in dag.task_group.get_task_group_dict() if name]
+    assert sorted(groups) == ["extract", "import_groups", "import_messages", "set_unread"]
+
+
+@pytest.mark.parametrize("task", ["import_groups.import_accounts", "set_unread.set_unread_counts"])
+def test_task_after_ones_that_may_be_skipped_needs_one_success_and_no_failure(dag, task):
+    assert dag.get_task(task).trigger_rule == "none_failed_min_one_success"
 
 
 def test_message_types_do_not_wait_for_each_other(dag):
@@ -107,13 +129,27 @@ def test_params_are_not_set_by_default_so_that_the_settings_file_counts(dag):
 
 def test_every_task_retries_by_our_policy_and_has_no_execution_timeout(dag):
     for task in dag.tasks:
-        assert task.retries == 3
+        assert task.retries == 6
         assert isinstance(task.retry_policy, ExceptionRetryPolicy)
         assert task.execution_timeout is None
 
 
-def test_tasks_do_not_depend_on_past_runs(dag):
-    assert not any(task.depends_on_past for task in dag.tasks)
+def test_gate_alone_depends_on_past_runs(dag):
+    past = [task.task_id for task in dag.tasks if task.depends_on_past]
+    assert past == ["extract.open_window"]
+    assert not any(task.wait_for_downstream for task in dag.tasks)
+
+
+def test_failures_of_tasks_and_of_the_run_are_told(dag):
+    assert dag.on_failure_callback is alerts.run_failed
+    for task in dag.tasks:
+        assert task.on_failure_callback in (alerts.task_failed, [alerts.task_failed])
+
+
+def test_night_has_a_deadline_that_only_scheduled_runs_have(dag):
+    (alert,) = dag.deadline
+    assert isinstance(alert.reference, EndOfNight)
+    assert alert.interval == timedelta(hours=6)
 
 
 def test_dag_is_documented_tagged_and_owned(dag):

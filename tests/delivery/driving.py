@@ -155,7 +155,7 @@ class Migration:
                 stages.write_report(run)
             except MigrationError as raised:
                 return raised
-        elif run.extract_note.exists():
+        elif run.noted_extracts():
             with suppress(MigrationError):
                 stages.write_report(run)
         return error
@@ -172,6 +172,7 @@ def stages_of(run: Run) -> list[tuple[str, Stage]]:
         ("members", stages.import_group_members),
         *(("direct", partial(stages.import_direct_messages, shard=shard)) for shard in shards),
         *(("group", partial(stages.import_group_messages, shard=shard)) for shard in shards),
+        ("profiles", stages.sync_group_profiles),
         ("unread", stages.set_unread_counts),
     ]
 

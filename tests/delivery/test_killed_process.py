@@ -1,76 +1,145 @@
-"""The command line, killed for real in the middle of its work and started again."""
+"""The command line, killed and stopped for real in the middle of its work, and started again."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+import random
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from tests.builders_neutral import NeutralExport, at
-from tests.delivery.driving import assert_holds
+from tests.delivery.chaos import differences
+from tests.delivery.driving import Migration, World, assert_holds, comparable
+from tests.delivery.processes import Processes, Strike, Struck
 
 import chat_sandbox
-from chat_sandbox import SandboxHandle
+from chat_migration.ledger.ledger import Ledger
 
-ROOT = Path(__file__).resolve().parents[2]
-GIVE_UP_SECONDS = 60.0
+LIVES, KILLS = 4, 5
+"""Ledgers, and kills of each: twenty in all."""
+STAGES = {
+    "account_check": (1, 2),
+    "multiaccount_import": (1, 2),
+    "import_group": (1, 3),
+    "import_group_member": (1, 5),
+    "importmsg": (1, 12),
+    "import_group_msg": (1, 8),
+    "set_unread_msg_num": (1, 12),
+}
+"""API → (first, last) call at which a run may be struck, in the order of the stages. Enough calls are left
+for each strike whatever the strikes before it left over."""
+OFTEN = ("import_group_msg", "import_group_msg", "importmsg")
+"""Struck more often: only there something may be sent twice."""
 
 
 def town() -> NeutralExport:
-    """Enough calls for a process to be met in the middle of any stage."""
+    """Enough calls for a process to be met in the middle of any stage, several times."""
     people = [f"user{number}" for number in range(6)]
     export = NeutralExport().user(*people)
-    for number in range(4):
+    for number in range(6):
         export.group(f"group{number}", *people, type="public")
         for row in range(60):
-            export.say(f"group{number}", people[row % 6], at(row * 2 + number / 10))
+            export.say(f"group{number}", people[row % 6], at(row // 3 + number / 10))
         for each in people:
             export.member(f"group{number}", each, unread_count=number + 2)
-    for row in range(20):
+    for row in range(40):
         export.tell(people[row % 2], people[1 - row % 2], at(row / 3))
     return export
 
 
-def start(sandbox: SandboxHandle, home: Path, export: Path) -> subprocess.Popen[bytes]:
-    app = sandbox.app
-    connection = {
-        "conn_type": "tencent_chat",
-        "host": sandbox.url,
-        "login": app.admin,
-        "password": app.secret_key,
-        "extra": {"sdk_app_id": app.sdk_app_id, "parallel_calls": 2, "timeout_seconds": 3.5},
-    }
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT / "include"),
-        "CHAT_MIGRATION_HOME": str(home),
-        "AIRFLOW_CONN_TENCENT_CHAT_DEFAULT": json.dumps(connection),
-    }
-    command = [sys.executable, "-m", "chat_migration", "run", "--target", "tencent"]
-    command += ["--source", "neutral", "--export", str(export)]
-    with (home.parent / "output").open("wb") as output:
-        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+SIZES = {"accounts_per_call": 3, "members_per_call": 4}
 
 
-def test_a_process_killed_among_the_messages_and_among_the_counts_is_made_good_by_the_next(
-    tmp_path: Path,
+def strikes(seed: int) -> list[Strike]:
+    """Return the moments of one ledger's life, in the order of the stages."""
+    chance = random.Random(seed)
+    names = [*chance.sample(sorted(STAGES), KILLS - len(OFTEN)), *OFTEN]
+    made = []
+    for api in sorted(names, key=list(STAGES).index):
+        kinds = [Struck.ANSWERING, Struck.ON_ITS_WAY, Struck.LOST]
+        made.append(Strike(api=api, number=chance.randint(*STAGES[api]), kind=chance.choice(kinds)))
+    return made
+
+
+@contextmanager
+def processes(folder: Path) -> Iterator[Processes]:
+    with chat_sandbox.launch(retention_days=None, rate_limits=False) as sandbox:
+        export = town().write(folder / "export")
+        with Processes(sandbox=sandbox, folder=folder, export=export, extra=SIZES) as made:
+            yield made
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """What a run that nobody disturbs leaves behind."""
+    with chat_sandbox.running(retention_days=None, rate_limits=False) as sandbox:
+        folder = tmp_path_factory.mktemp("clean")
+        migration = Migration(sandbox=sandbox, folder=folder, connection=SIZES)
+        ended = migration.run(town())
+    assert ended.error is None
+    assert_holds(ended.world, town())
+    return comparable(ended.world)
+
+
+def assert_complete(made: Processes, clean: World, *, is_call_held: bool = False) -> None:
+    """Assert that the last run was complete, and that the target is as a clean run leaves it."""
+    assert differences(comparable(made.sandbox.dump()), clean) == []
+    assert_holds(made.sandbox.dump(), town())
+    assert is_call_held or made.sandbox.stats()["overlaps"] == {}
+    report = made.reports()[-1]
+    assert report["complete"]
+    assert report["in_doubt"] == 0
+    assert {kind: sum(of.values()) for kind, of in report["rows"].items()} == report["rows_read"]
+    app = f"tencent:{made.sandbox.app.sdk_app_id}"
+    with Ledger.open(f"sqlite:///{made.home / 'ledger.sqlite'}", app) as ledger:
+        assert ledger.count_unresolved() == 0
+    for process in made.started:
+        assert made.sandbox.app.secret_key not in process.told()
+
+
+@pytest.mark.parametrize("seed", range(LIVES))
+def test_a_process_that_is_killed_again_and_again_leaves_what_a_clean_run_leaves(
+    tmp_path: Path, clean: World, seed: int
 ) -> None:
-    export = town()
-    path = export.write(tmp_path / "export")
-    output = tmp_path / "output"
-    with chat_sandbox.running(retention_days=None, rate_limits=False, latency_ms=4) as sandbox:
-        for api, calls in (("import_group_msg", 15), ("set_unread_msg_num", 8)):
-            process = start(sandbox, tmp_path / "home", path)
-            deadline = time.monotonic() + GIVE_UP_SECONDS
-            while sandbox.calls(api) < calls:
-                assert process.poll() is None, output.read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.005)
-            process.kill()
-            process.wait()
-        last = start(sandbox, tmp_path / "home", path)
-        assert last.wait(GIVE_UP_SECONDS) == 0, output.read_text()
-        assert_holds(sandbox.dump(), export)
-        assert sandbox.app.secret_key not in output.read_text()
+    with processes(tmp_path) as made:
+        for strike in strikes(seed):
+            made.kill(strike)
+        made.run()
+        assert_complete(made, clean)
+
+
+def test_a_process_killed_between_the_last_message_and_the_first_count_sets_all_counts_later(
+    tmp_path: Path, clean: World
+) -> None:
+    with processes(tmp_path) as made:
+        made.kill(Strike(api="set_unread_msg_num", kind=Struck.LOST))
+        sent = made.sandbox.calls("import_group_msg")
+        made.run()
+        assert_complete(made, clean)
+        assert made.sandbox.calls("import_group_msg") == sent
+
+
+STOPPED_AT = [
+    Strike(api="import_group_member", number=3),
+    Strike(api="import_group_msg", number=20),
+    Strike(api="import_group_msg", number=5, kind=Struck.LOST),
+    Strike(api="set_unread_msg_num", number=7),
+]
+CALL_SECONDS, STOP_SECONDS = 0.5, 10.0
+
+
+def test_a_process_that_is_asked_to_stop_ends_in_time_with_5_and_the_next_goes_on(
+    tmp_path: Path, clean: World
+) -> None:
+    with processes(tmp_path) as made:
+        for strike in STOPPED_AT:
+            process = made.met(strike, seconds=CALL_SECONDS, fresh=True)
+            process.signal(signal.SIGTERM)
+            asked = time.monotonic()
+            assert made.ended(process) == 5, process.told()
+            assert time.monotonic() - asked < STOP_SECONDS
+        made.run()
+        assert_complete(made, clean)

@@ -1,53 +1,19 @@
-"""Each single fault, at each API, at its first, middle and last call: the world ends as after a clean run."""
+"""Each single fault, at each API, at its first, middle and last call: the world ends as after a clean run.
+
+A larger export than that of ``test_outcomes_table``, and other positions; a part of the cases is run each time.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.delivery.conftest import harbour
 from tests.delivery.driving import SMALL, Migration, World, assert_holds, comparable
+from tests.delivery.faults import SILENT, of_api
 
-from chat_sandbox import Effect, FaultAction, SandboxHandle
+from chat_sandbox import SandboxHandle
 
-Fault = dict[str, Any]
-
-APPLIED = {"effect": Effect.APPLIED}
-LOST: dict[str, Fault] = {
-    "connection_reset": {"action": FaultAction.DROP},
-    "connection_closed": {"action": FaultAction.CLOSE},
-    "gateway_502": {"action": FaultAction.HTTP_ERROR, "status": 502},
-    "empty_body": {"action": FaultAction.EMPTY_BODY},
-    "truncated_body": {"action": FaultAction.TRUNCATED_BODY},
-    "page_of_html": {"action": FaultAction.HTML_BODY},
-    "internal_error_10002": {"action": FaultAction.ERROR, "code": 10002},
-    "timeout_60008": {"action": FaultAction.ERROR, "code": 60008},
-    "internal_error_91000": {"action": FaultAction.ERROR, "code": 91000},
-}
-"""Answers that say nothing of the effect: each is tried without and with one."""
-SPOILED: dict[str, Fault] = {
-    "no_items": {"action": FaultAction.OMIT_ROWS},
-    "fewer_items": {"action": FaultAction.FEWER_ROWS},
-    "more_items": {"action": FaultAction.MORE_ROWS},
-    "flat_sequences": {"action": FaultAction.FLAT_SEQ},
-}
-HARMLESS: dict[str, Fault] = {
-    **{
-        f"throttle_{code}": {"action": FaultAction.ERROR, "code": code}
-        for code in (60007, 60011, 60018, 60019, 10006)
-    },
-    "signature_expired": {"action": FaultAction.ERROR, "code": 70001},
-    "locked_70050": {"action": FaultAction.ERROR, "code": 70050},
-}
-LATE = {"applied_late": {"action": FaultAction.APPLY_LATE, "seconds": 2.5}}
-FAULTS: dict[str, Fault] = {
-    **LOST,
-    **{f"{name}_after_effect": fault | APPLIED for name, fault in LOST.items()},
-    **SPOILED,
-    **HARMLESS,
-    **LATE,
-}
 CALLS = {
     "account_check": 2,
     "multiaccount_import": 2,
@@ -64,7 +30,8 @@ EVERY = 13
 MATRIX = [
     (api, name, position)
     for api, count in CALLS.items()
-    for name in FAULTS
+    for name in of_api(api)
+    if name not in SILENT
     for position in sorted({1, (count + 1) // 2, count})
 ][::EVERY]
 ONE_BY_ONE = SMALL | {"parallel_calls": 1}
@@ -96,7 +63,9 @@ def test_a_single_fault_leaves_the_world_of_a_clean_run(
     position: int,
 ) -> None:
     migration.connection |= ONE_BY_ONE
-    migration.sandbox.add_fault(api=api, first_call=position, last_call=position, **FAULTS[name])
+    migration.sandbox.add_fault(
+        api=api, first_call=position, last_call=position, **of_api(api)[name][1]
+    )
     ended = migration.run_planned(planned_harbour)
     assert ended.error is None, ended.error
     assert migration.sandbox.faults()[0]["fired"] == 1
@@ -110,7 +79,9 @@ def test_a_single_fault_leaves_the_world_of_a_clean_run(
 def test_a_passing_fault_of_the_very_first_call_does_not_end_the_run(
     migration: Migration, name: str
 ) -> None:
-    migration.sandbox.add_fault(api="account_check", last_call=1, **FAULTS[name])
+    migration.sandbox.add_fault(
+        api="account_check", last_call=1, **of_api("account_check")[name][1]
+    )
     ended = migration.run(harbour(), until="accounts")
     assert ended.error is None, ended.error
 
@@ -120,9 +91,8 @@ def test_members_added_by_a_call_without_an_answer_count_as_imported(
     migration: Migration, planned_harbour: Path, clean: World, name: str
 ) -> None:
     """A row delivered by any attempt of this run id is `imported`."""
-    migration.sandbox.add_fault(
-        api="import_group_member", first_call=2, last_call=2, **FAULTS[name]
-    )
+    _, fault = of_api("import_group_member")[name]
+    migration.sandbox.add_fault(api="import_group_member", first_call=2, last_call=2, **fault)
     ended = migration.run_planned(planned_harbour)
     assert ended.error is None
     assert ended.rows["members"] == clean["rows"]["members"]

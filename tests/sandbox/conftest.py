@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.sandbox.client import Tencent
+from tests.sandbox.zim_client import Zim
 
 import chat_sandbox
 from chat_sandbox import SandboxHandle
@@ -42,3 +43,20 @@ def crew(tencent: Tencent) -> Tencent:
     assert tencent.make_group("g", Owner_Account="ann")["ErrorCode"] == 0
     assert tencent.join("g", "bob", "cid") == [1, 1]
     return tencent
+
+
+@pytest.fixture
+def zim(sandbox: SandboxHandle) -> Iterator[Zim]:
+    """A client of ZIM whose users ann, bob and cid are registered, without rate limits."""
+    sandbox.zim.set_rates(enabled=False)
+    client = Zim(sandbox)
+    client.register("ann", "bob", "cid")
+    yield client
+    client.session.close()
+
+
+@pytest.fixture
+def zim_crew(zim: Zim) -> Zim:
+    """The client with a group `g` of owner ann and members bob and cid."""
+    zim.make_group("g", "bob", "cid")
+    return zim

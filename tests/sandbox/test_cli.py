@@ -14,6 +14,7 @@ from tests.sandbox.client import Tencent
 import chat_sandbox
 from chat_sandbox import cli
 from chat_sandbox.tencent_chat.switches import SWITCHES
+from chat_sandbox.zego_zim.switches import SWITCHES as ZIM_SWITCHES
 
 
 def test_help_shows_every_option_and_the_default_app(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,7 +29,7 @@ def test_help_shows_every_option_and_the_default_app(capsys: pytest.CaptureFixtu
 
 def test_all_switches_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--list-switches"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(SWITCHES)
+    assert len(capsys.readouterr().out.splitlines()) == len(SWITCHES) + len(ZIM_SWITCHES)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,8 @@ def test_all_switches_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (["--switch", "ties"], "NAME=VALUE"),
         (["--switch", "ties=maybe"], "has no position `maybe`"),
         (["--switch", "bows=accept"], "no switch `bows`"),
+        (["--switch", "zim_bows=accept"], "no switch `zim_bows`"),
+        (["--zim-app", "1:2:3"], "appid:serversecret"),
         (["--app", "1400000001:key"], "sdkappid:secret:admin"),
         (["--app", "x:key:admin"], "sdkappid:secret:admin"),
         (["--rate", "import_msg=5"], "names no API: import_msg"),

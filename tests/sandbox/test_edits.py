@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.sandbox.client import IMAGE, Json, Tencent, text
 
+from chat_sandbox import Effect
+
 MODIFY_GROUP = "openim/modify_group_msg"
 MODIFY_PEER = "openim/modify_c2c_msg"
 RECALL = "group_open_http_svc/group_msg_recall"
@@ -88,6 +90,22 @@ def test_a_recalled_seq_stays_taken(crew: Tencent) -> None:
 def test_recalling_checks_its_request(crew: Tencent, fields: Json, code: int) -> None:
     body = {"GroupId": "g", "MsgSeqList": [{"MsgSeq": 1}]} | fields
     assert crew.code(RECALL, body) == code
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+def test_the_last_of_a_recall_can_fail_with_or_without_effect(
+    crew: Tencent, effect: Effect
+) -> None:
+    crew.fill("g", 3)
+    crew.sandbox.add_fault("item_error", api="group_msg_recall", code=10002, effect=effect)
+    asked = [{"MsgSeq": 1}, {"MsgSeq": 3}]
+    reply = crew.call(RECALL, {"GroupId": "g", "MsgSeqList": asked})
+    assert reply["RecallRetList"] == [
+        {"MsgSeq": 1, "RetCode": 0},
+        {"MsgSeq": 3, "RetCode": 10002},
+    ]
+    recalled = [each["recalled"] for each in crew.sandbox.dump()["groups"]["g"]["messages"]]
+    assert recalled == [True, False, effect is Effect.APPLIED]
 
 
 def test_expired_messages_and_tips_are_not_recalled(crew: Tencent) -> None:

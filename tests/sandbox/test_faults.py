@@ -119,6 +119,79 @@ def test_the_items_of_a_reply_can_be_spoiled(
     assert _stored(crew) == 3
 
 
+def test_items_can_name_something_else_or_have_another_type(crew: Tencent) -> None:
+    crew.sandbox.add_fault("other_rows", api=API, last_call=1)
+    crew.sandbox.add_fault("mistyped_rows", api=API)
+    sent = crew.message(50)
+    (other,) = crew.send("g", sent)["ImportMsgResult"]
+    assert other["MsgTime"] == sent["SendTime"] + 1
+    (mistyped,) = crew.send("g", crew.message(40))["ImportMsgResult"]
+    assert mistyped == {"MsgSeq": False, "MsgTime": False, "Result": False}
+    path = "im_open_login_svc/account_check"
+    crew.sandbox.add_fault("other_rows", api="account_check")
+    (item,) = crew.call(path, {"CheckItem": [{"UserID": "ann"}]})["ResultItem"]
+    assert item["UserID"] == "ann-other"
+    crew.sandbox.add_fault("other_rows", api="multiaccount_import")
+    reply = crew.call("im_open_login_svc/multiaccount_import", {"AccountList": [{"UserID": "ann"}]})
+    assert reply["FailAccounts"] == ["-other"]
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+@pytest.mark.parametrize(("count", "kept"), [(1, 2), (3, 0)])
+def test_single_items_can_fail_with_or_without_effect(
+    crew: Tencent, effect: Effect, count: int, kept: int
+) -> None:
+    crew.sandbox.add_fault("item_error", api=API, code=60008, count=count, effect=effect)
+    reply = _send(crew, 3).json()
+    assert reply["ErrorCode"] == 0
+    assert [item["Result"] for item in reply["ImportMsgResult"]] == [0] * kept + [60008] * count
+    assert _stored(crew) == (3 if effect is Effect.APPLIED else kept)
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("list_body", []),
+        ("bare_body", {}),
+        ("contradiction", {"ActionStatus": "FAIL", "ErrorCode": 0, "ErrorInfo": ""}),
+    ],
+)
+def test_a_200_can_be_json_that_says_nothing(
+    crew: Tencent, action: str, said: Any, effect: Effect
+) -> None:
+    crew.sandbox.add_fault(action, api=API, effect=effect)
+    told = _send(crew).json()
+    assert (told | {"ErrorInfo": ""} if told else told) == said
+    assert _stored(crew) == (effect is Effect.APPLIED)
+
+
+def test_a_reply_can_drip(crew: Tencent) -> None:
+    crew.sandbox.add_fault("drip", api=API, seconds=0.001, effect=Effect.APPLIED)
+    assert _send(crew).json()["ErrorCode"] == 0
+    assert _stored(crew) == 1
+
+
+def test_a_client_may_leave_while_a_reply_drips(crew: Tencent) -> None:
+    crew.sandbox.add_fault("drip", api="account_check", seconds=0.02, last_call=1)
+    _impatient_check(crew)
+    _until(lambda: crew.sandbox.stats()["recent_calls"][-1]["result"] != "")
+    assert _check(crew) == 0
+
+
+def test_all_calls_are_noted_in_the_order_in_which_they_came(crew: Tencent) -> None:
+    crew.sandbox.reset_stats()
+    crew.sandbox.add_fault("error", api=API, code=10002, last_call=1)
+    _send(crew)
+    crew.history("g")
+    _send(crew, 2)
+    assert crew.sandbox.stats()["recent_calls"] == [
+        {"api": API, "rows": 1, "result": "10002", "fault": "error"},
+        {"api": "group_msg_get_simple", "rows": 1, "result": "0", "fault": ""},
+        {"api": API, "rows": 2, "result": "0", "fault": ""},
+    ]
+
+
 def test_seqs_can_stand_still_from_call_to_call(crew: Tencent) -> None:
     crew.sandbox.add_fault("flat_seq", api=API)
     items = [crew.send("g", crew.message(age))["ImportMsgResult"][0] for age in (50, 40)]
@@ -239,6 +312,20 @@ def test_removing_a_fault_that_is_not_there_is_refused(sandbox: SandboxHandle) -
 
 def _check(client: Tencent) -> int:
     return client.code("im_open_login_svc/account_check", {"CheckItem": [{"UserID": "ann"}]})
+
+
+def _impatient_check(client: Tencent) -> None:
+    """Read one byte of the answer and leave."""
+    body = json.dumps({"CheckItem": [{"UserID": "ann"}]}).encode()
+    query: Json = {
+        "sdkappid": client.sandbox.app.sdk_app_id,
+        "identifier": client.sandbox.app.admin,
+        "usersig": client.usersig,
+        "random": 1,
+    }
+    url = f"{client.sandbox.url}/v4/im_open_login_svc/account_check"
+    with client.session.post(url, params=query, data=body, timeout=5, stream=True) as response:
+        assert len(response.raw.read(1)) == 1
 
 
 def _until(condition: Any) -> None:

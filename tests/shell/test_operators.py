@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from chat_migration import stages
 from chat_migration.errors import MigrationError, UsageError
 from chat_migration.stages import StageResult
 from chat_migration_airflow.operators.accounts import ImportAccountsOperator
+from chat_migration_airflow.operators.approval import ConfirmPlanOperator
 from chat_migration_airflow.operators.base import MigrationOperator
 from chat_migration_airflow.operators.direct_messages import ImportDirectMessagesOperator
 from chat_migration_airflow.operators.extract import ExtractExportOperator
@@ -23,6 +25,7 @@ from chat_migration_airflow.operators.group_members import ImportGroupMembersOpe
 from chat_migration_airflow.operators.group_messages import ImportGroupMessagesOperator
 from chat_migration_airflow.operators.group_profiles import ImportGroupProfilesOperator
 from chat_migration_airflow.operators.plan import PlanImportOperator
+from chat_migration_airflow.operators.profiles import SyncGroupProfilesOperator
 from chat_migration_airflow.operators.report import WriteReportOperator
 from chat_migration_airflow.operators.shards import ListShardsOperator
 from chat_migration_airflow.operators.unread import SetUnreadCountsOperator
@@ -30,11 +33,13 @@ from chat_migration_airflow.operators.unread import SetUnreadCountsOperator
 STAGES = {
     ExtractExportOperator: "extract_export",
     PlanImportOperator: "plan_import",
+    ConfirmPlanOperator: "confirm_plan",
     ImportAccountsOperator: "import_accounts",
     ImportGroupProfilesOperator: "import_group_profiles",
     ImportGroupMembersOperator: "import_group_members",
     ImportDirectMessagesOperator: "import_direct_messages",
     ImportGroupMessagesOperator: "import_group_messages",
+    SyncGroupProfilesOperator: "sync_group_profiles",
     SetUnreadCountsOperator: "set_unread_counts",
     WriteReportOperator: "write_report",
 }
@@ -106,11 +111,24 @@ def test_run_is_named_by_the_dag_run_and_made_of_params_connection_and_home(call
     assert run.home.path == tmp_path
 
 
-def test_scheduled_run_takes_its_data_interval(calls):
-    ExtractExportOperator(task_id="t").execute(context(run_type="scheduled"))
-    assert (
-        str(calls[0][1].settings.window) == "2024-05-01T00:00:00+00:00 .. 2024-05-02T00:00:00+00:00"
+def said(capsys):
+    """Return what an operator has logged, without Airflow's own remark that no task runner called it."""
+    lines = capsys.readouterr().out.splitlines()
+    texts = (re.match(r"\S+ \[\w+ *\] (.*?) *\[airflow\.", line) for line in lines)
+    return [text[1] for text in texts if text and "Task Runner" not in text[1]]
+
+
+def test_first_line_of_a_task_names_run_window_export_and_target(calls, capsys):
+    ImportAccountsOperator(task_id="t").execute(context(export_path="/exports/old", source="slack"))
+    assert said(capsys)[0] == (
+        "import_accounts: run manual__1 · window not opened yet · export /exports/old (slack) · "
+        "target tencent:1400000001 at http://127.0.0.1:1"
     )
+
+
+def test_last_lines_of_a_task_are_what_it_counted(calls, capsys):
+    ImportAccountsOperator(task_id="t").execute(context())
+    assert said(capsys)[1:] == ["one line", "another", "import_accounts: done in 1.5 s"]
 
 
 @pytest.mark.parametrize("kind", [ImportDirectMessagesOperator, ImportGroupMessagesOperator])

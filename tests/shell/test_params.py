@@ -25,7 +25,9 @@ def test_every_setting_has_its_place_in_the_form():
 
 def test_sections_come_in_the_order_of_the_work():
     sections = list(dict.fromkeys(param.schema["section"] for param in PARAMS.values()))
-    assert sections == ["What to move", "Pilot", "Rules", "Unread", "Safety and running"]
+    assert sections == [
+        "What to move", "Nightly drops", "Pilot", "Rules", "Unread", "Safety and running",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SETTINGS)

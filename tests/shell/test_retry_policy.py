@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from airflow.sdk import ExceptionRetryPolicy, RetryAction
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -29,10 +31,36 @@ def test_errors_are_retried_exactly_when_that_can_help(kind):
 
 
 def test_every_error_has_a_reason_of_its_own():
-    reasons = [
-        decide(kind("what happened")).reason for kind in TREE if kind is not errors.StoppedError
-    ]
+    reasons = [decide(kind("what happened")).reason for kind in TREE]
     assert len(set(reasons)) == len(reasons)
+
+
+def test_what_is_kept_on_servers_of_our_own_is_asked_again_soon():
+    """They come back within minutes, and each try has already waited for them."""
+    for kind in (
+        errors.LedgerUnreachableError,
+        errors.UnknownCommitError,
+        errors.BudgetUnreachableError,
+    ):
+        assert decide(kind("away")).retry_delay == timedelta(minutes=1)
+
+
+def test_new_class_of_the_tree_is_judged_by_itself_and_not_by_the_class_above_it(monkeypatch):
+    place = {"__module__": errors.__name__}
+    passing = type("PassingError", (errors.UsageError,), place | {"is_retriable": True})
+    lasting = type(
+        "LastingError", (errors.TargetUnreachableError,), place | {"is_retriable": False}
+    )
+    for kind in (passing, lasting):
+        monkeypatch.setattr(errors, kind.__name__, kind, raising=False)
+    policy = migration_retry_policy()
+    assert decide(passing("away"), policy).action is RetryAction.RETRY
+    assert decide(lasting("gone"), policy).action is RetryAction.FAIL
+
+
+def test_rules_are_the_same_every_time_they_are_made():
+    """A DAG that serialises differently is a new version of it for Airflow."""
+    assert migration_retry_policy().serialize() == migration_retry_policy().serialize()
 
 
 def test_missing_connection_fails_at_once():

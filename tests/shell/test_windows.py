@@ -1,82 +1,138 @@
-"""Which stretch of time a DAG run takes."""
+"""What Airflow says of a DAG run, in the core's words; and nights over clock changes, as its timetable cuts them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+import pendulum
 import pytest
+from airflow.timetables.interval import CronDataIntervalTimetable
 
+from chat_migration.calendar import decide, merged
 from chat_migration.errors import UsageError
-from chat_migration_airflow.windows import run_settings
+from chat_migration.window import RunWindow, Window
+from chat_migration_airflow.windows import interval_of, kind_of, run_settings
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
 NEXT = datetime(2024, 5, 2, tzinfo=UTC)
-INTERVAL = "2024-05-01T00:00:00+00:00 .. 2024-05-02T00:00:00+00:00"
-
-
-def window(run_type, given=None, start=DAY, end=NEXT):
-    settings = run_settings(given or {}, run_type=run_type, interval_start=start, interval_end=end)
-    return str(settings.window)
+HOUR = 3_600_000
 
 
 @pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
-def test_scheduled_and_backfill_runs_take_their_data_interval(run_type):
-    assert window(run_type) == INTERVAL
+def test_scheduled_and_backfill_runs_have_their_data_interval(run_type):
+    assert kind_of(run_type) == run_type
+    window = interval_of(run_type, DAY, NEXT)
+    assert str(window) == "2024-05-01T00:00:00+00:00 .. 2024-05-02T00:00:00+00:00"
 
 
-@pytest.mark.parametrize("run_type", ["manual", "asset_triggered", "operator_triggered"])
-def test_other_runs_take_everything_even_with_a_data_interval(run_type):
-    assert window(run_type) == "everything"
+@pytest.mark.parametrize("run_type", ["manual", "asset_triggered", "operator_triggered", "new"])
+def test_other_runs_were_asked_for_and_have_none_even_with_a_data_interval(run_type):
+    assert kind_of(run_type) == "manual"
+    assert interval_of(run_type, DAY, NEXT) is None
 
 
-def test_manual_run_takes_from_and_to():
+def test_scheduled_run_without_an_interval_has_none():
+    assert interval_of("scheduled", None, None) is None
+
+
+def test_empty_interval_of_a_plain_cron_schedule_is_refused_with_what_to_do():
+    with pytest.raises(UsageError, match="is empty.*CronDataIntervalTimetable"):
+        interval_of("scheduled", DAY, DAY)
+
+
+def test_interval_is_cut_to_whole_seconds():
+    part = timedelta(milliseconds=750)
+    assert interval_of("backfill", DAY + part, NEXT + part) == interval_of("backfill", DAY, NEXT)
+
+
+def test_settings_have_no_window_but_the_one_that_is_given():
+    assert run_settings({}).window == Window()
     given = {"from": "2024-01-01", "to": "2024-02-01"}
-    assert window("manual", given) == "2024-01-01T00:00:00+00:00 .. 2024-02-01T00:00:00+00:00"
+    assert (
+        str(run_settings(given).window) == "2024-01-01T00:00:00+00:00 .. 2024-02-01T00:00:00+00:00"
+    )
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        pytest.param(
-            {"from": "2024-04-01"},
-            "2024-04-01T00:00:00+00:00 .. 2024-05-02T00:00:00+00:00",
-            id="from",
-        ),
-        pytest.param(
-            {"to": "2024-05-01T12:00:00Z"},
-            "2024-05-01T00:00:00+00:00 .. 2024-05-01T12:00:00+00:00",
-            id="to",
-        ),
-    ],
-)
-def test_given_bounds_win_over_the_interval_of_a_scheduled_run(given, expected):
-    assert window("scheduled", given) == expected
-
-
-def test_bounds_of_the_settings_file_win_over_the_interval(tmp_path, monkeypatch):
+def test_bounds_of_the_settings_file_are_given(tmp_path, monkeypatch):
     file = tmp_path / "nightly.yaml"
     file.write_text("from: 2024-03-01\nshards: 3\n")
     monkeypatch.setenv("CHAT_MIGRATION_CONFIG", str(file))
-    assert window("scheduled") == "2024-03-01T00:00:00+00:00 .. 2024-05-02T00:00:00+00:00"
+    assert str(run_settings({}).window) == "2024-03-01T00:00:00+00:00 .. the end"
 
 
 def test_params_that_are_not_set_leave_the_settings_file_its_say(tmp_path, monkeypatch):
     file = tmp_path / "nightly.yaml"
     file.write_text("same_second: keep\n")
     monkeypatch.setenv("CHAT_MIGRATION_CONFIG", str(file))
-    settings = run_settings(
-        {"same_second": None, "shards": None},
-        run_type="manual",
-        interval_start=None,
-        interval_end=None,
-    )
+    settings = run_settings({"same_second": None, "shards": None})
     assert (settings.same_second, settings.shards) == ("keep", 1)
 
 
-def test_scheduled_run_without_an_interval_takes_everything():
-    assert window("scheduled", start=None, end=None) == "everything"
+def test_zone_of_the_schedule_counts_where_none_is_set(tmp_path, monkeypatch):
+    assert run_settings({}, time_zone="Europe/Berlin").time_zone == "Europe/Berlin"
+    given = {"time_zone": "Asia/Singapore"}
+    assert run_settings(given, time_zone="Europe/Berlin").time_zone == "Asia/Singapore"
+    file = tmp_path / "nightly.yaml"
+    file.write_text("time_zone: America/New_York\n")
+    monkeypatch.setenv("CHAT_MIGRATION_CONFIG", str(file))
+    assert run_settings({}, time_zone="Europe/Berlin").time_zone == "America/New_York"
 
 
-def test_empty_interval_is_refused():
-    with pytest.raises(UsageError, match="is empty"):
-        window("scheduled", start=DAY, end=DAY)
+# --- nights over clock changes ------------------------------------------------------------------
+
+
+def nights(zone, first, count):
+    """Return the intervals that a nightly schedule gives, one run after each midnight of a zone."""
+    timetable = CronDataIntervalTimetable("0 0 * * *", timezone=pendulum.timezone(zone))
+    day = datetime.fromisoformat(first).replace(tzinfo=ZoneInfo(zone))
+    for number in range(1, count + 1):
+        after = (day + timedelta(days=number)).replace(minute=30)
+        found = timetable.infer_manual_data_interval(run_after=pendulum.instance(after))
+        yield interval_of("scheduled", found.start, found.end)
+
+
+CHANGES = [
+    pytest.param("Europe/Berlin", "2024-03-29", [24, 24, 23, 24, 24], id="Berlin, spring"),
+    pytest.param("Europe/Berlin", "2024-10-25", [24, 24, 25, 24, 24], id="Berlin, autumn"),
+    pytest.param("America/New_York", "2024-03-08", [24, 24, 23, 24, 24], id="New York, spring"),
+    pytest.param("America/New_York", "2024-11-01", [24, 24, 25, 24, 24], id="New York, autumn"),
+]
+
+
+@pytest.mark.parametrize(("zone", "first", "hours"), CHANGES)
+def test_nights_touch_over_a_clock_change_and_none_is_taken_twice(zone, first, hours):
+    complete = []
+    for interval in nights(zone, first, 5):
+        decided = decide("scheduled", Window(), interval, complete, 2, zone=ZoneInfo(zone))
+        assert isinstance(decided, RunWindow)
+        if complete:
+            assert decided.window == interval
+            assert decided.text.startswith("the night since 2024-")
+        complete.append(Window(interval.start_ms, interval.end_ms))
+    assert [(each.end_ms - each.start_ms) / HOUR for each in complete] == hours
+    assert len(merged(complete)) == 1
+
+
+@pytest.mark.parametrize(("zone", "first", "hours"), CHANGES)
+@pytest.mark.parametrize("missed", [1, 2, 3])
+def test_nights_missed_over_a_clock_change_are_caught_up_and_counted_right(
+    zone, first, hours, missed
+):
+    history, *_, last = list(nights(zone, first, 5))[: 2 + missed]
+    complete = [Window(None, history.end_ms)]
+    decided = decide("scheduled", Window(), last, complete, 2, zone=ZoneInfo(zone))
+    assert isinstance(decided, RunWindow)
+    assert decided.window == Window(history.end_ms, last.end_ms)
+    length = decided.window.end_ms - decided.window.start_ms
+    assert length / HOUR == sum(hours[1 : 2 + missed])
+    assert decided.text.startswith(f"the {1 + missed} nights since 2024-")
+
+
+def test_month_of_daily_backfills_over_a_clock_change_makes_one_range():
+    complete = [
+        decide("backfill", Window(), interval, [], 2).window
+        for interval in nights("Europe/Berlin", "2024-03-10", 31)
+    ]
+    (whole,) = merged(complete)
+    assert (whole.end_ms - whole.start_ms) / HOUR == 31 * 24 - 1

@@ -17,7 +17,8 @@ in order. Everything may be repeated: what is done is remembered in a ledger and
 
   chat-migration check --source slack --export export.zip      what is in it, what is wrong, what it will cost
   chat-migration run --source slack --export export.zip        import it; run it again to go on after a stop
-  chat-migration status                                        what the ledger knows
+  chat-migration status                                        what the ledger knows, which windows are complete
+  chat-migration rebuild --source slack --export export.zip    the ledger is lost: restore it from the app
 
 The target comes from the environment, as in Airflow:
 
@@ -40,15 +41,7 @@ def parser() -> argparse.ArgumentParser:
     top = _parser("chat-migration", _EXAMPLES)
     top.add_argument("--version", action="version", version=f"chat-migration {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _with_settings(
-        commands.add_parser(
-            "check",
-            help="read an export, list its problems with file and line, quote the import; calls nothing",
-            description="Read the export, list every problem with file and line, and quote what an import would do "
-            "and cost. Calls nothing, writes nothing. Exit 0, 1 or 2.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-    )
+    _add_check(commands)
     run = commands.add_parser(
         "run",
         help="import an export; repeat it to go on after a stop",
@@ -60,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--run-id", help="name of this run in ledger and reports (default: made from the time)"
     )
+    _add_rebuild(commands)
     status = commands.add_parser(
         "status",
         help="show what the ledger knows of the target",
@@ -72,6 +66,71 @@ def parser() -> argparse.ArgumentParser:
         help="the target (default: %(default)s)",
     )
     return top
+
+
+_CHECK = """
+Read the export, list every problem with file and line, and quote what an import would do and cost. Where there is a
+ledger, the import is quoted against it. Calls nothing, writes nothing. Exit 0, 1 or 2.
+
+  chat-migration check --window --from 2024-03-01 --to 2024-04-01 --param time_zone=Europe/Berlin
+      the instants of a range and what of it is complete; reads no export
+  chat-migration check --against-ledger --export PATH --from 2024-03-01 --to 2024-04-01
+      what this range would strand in groups that already hold newer messages, before it is run
+"""
+
+
+def _add_check(commands: Any) -> None:
+    command = commands.add_parser(
+        "check",
+        help="read an export, list its problems with file and line, quote the import; calls nothing",
+        description=_CHECK.strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _with_settings(command)
+    about = command.add_mutually_exclusive_group()
+    about.add_argument(
+        "--window",
+        action="store_true",
+        help="print the instants that --from and --to cover, and what of them is complete; read no export",
+    )
+    about.add_argument(
+        "--against-ledger",
+        action="store_true",
+        help="list, per group, the rows that come too late for what it holds; a ledger must be there",
+    )
+
+
+_REBUILD = """
+The ledger is lost or too old, and the app holds what earlier runs imported: restore the ledger. Reads the whole
+export with the settings of those runs, then reads the app back and remembers what is there. Makes no call that
+writes, may be stopped and repeated at any time, and leaves what the ledger knows as it is.
+
+Source, --source-name and the settings that shape messages (oversize_text, system_messages, same_second) must be
+those of the lost runs: they decide by which key a message is known. A run that finds its ledger empty prints the
+whole command.
+
+What cannot be proved is listed in runs/<run id>/unproved.jsonl with its reason, and no run writes to it. Afterwards
+`chat-migration run` over the same export sends what is missing and nothing twice, and completes its window.
+"""
+
+_REBUILD_EXITS = """
+exit codes: 0 restored; 1 restored, but something could not be proved; 2 wrong usage or unreadable export, nothing was
+called; 3 stopped: credentials, app or target unreachable; 4 conversations held by another run, the rest is done;
+5 interrupted, run it again
+"""
+
+
+def _add_rebuild(commands: Any) -> None:
+    """Add ``rebuild``: the settings of a run without a window, because the ledger is about all of them."""
+    command = commands.add_parser(
+        "rebuild",
+        help="restore a lost ledger from the export and from what the app holds; writes nothing to the app",
+        description=_REBUILD.strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _with_settings(command, run_options=False)
+    command.epilog = command.epilog.replace(_filled(_EXITS), _filled(_REBUILD_EXITS))
+    command.set_defaults(**{"from": None, "to": None, "dry_run": None})
 
 
 def _parser(program: str, text: str) -> argparse.ArgumentParser:
@@ -87,7 +146,7 @@ def _filled(text: str) -> str:
     return textwrap.fill(" ".join(text.split()), 100)
 
 
-def _with_settings(command: argparse.ArgumentParser) -> None:
+def _with_settings(command: argparse.ArgumentParser, *, run_options: bool = True) -> None:
     command.add_argument(
         "--target", choices=("tencent",), default="tencent", help="where to (default: %(default)s)"
     )
@@ -95,11 +154,29 @@ def _with_settings(command: argparse.ArgumentParser) -> None:
         "--source", choices=sorted(SOURCES), help="the export's format (default: neutral)"
     )
     command.add_argument(
-        "--export", dest="export_path", metavar="PATH", help="folder or archive of the export"
+        "--export",
+        dest="export_path",
+        metavar="PATH",
+        help="folder or archive of the export, or its URL (s3://bucket/exports/)",
     )
     command.add_argument(
         "--source-name", help="names the legacy system in every key; keep it for ever"
     )
+    if run_options:
+        _add_run_options(command)
+    command.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other setting; may be repeated",
+    )
+    command.epilog = (
+        "settings for --param:\n" + "\n".join(_settings_help()) + "\n\n" + _filled(_EXITS)
+    )
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--from",
         dest="from",
@@ -111,21 +188,11 @@ def _with_settings(command: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_const", const=True, help="read, plan and print; write nothing"
     )
     command.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="any other setting; may be repeated",
-    )
-    command.add_argument(
         "--problems",
         type=int,
         default=20,
         metavar="N",
         help="problems to list (default: %(default)s)",
-    )
-    command.epilog = (
-        "settings for --param:\n" + "\n".join(_settings_help()) + "\n\n" + _filled(_EXITS)
     )
 
 

@@ -19,20 +19,29 @@ from rich.markup import escape
 from rich.table import Table
 
 from chat_migration import stages
+from chat_migration.artefacts import report_place
 from chat_migration.cli.arguments import given_settings
 from chat_migration.cli.display import TerminalProgress
+from chat_migration.cli.rebuilding import rebuild_ledger, whole_export
+from chat_migration.cli.windows import print_complete, print_window
 from chat_migration.clock import SystemClock
 from chat_migration.connection import TENCENT_VARIABLE, TencentConnection, tencent_from_environment
-from chat_migration.errors import MigrationError, UsageError
+from chat_migration.errors import (
+    HeldElsewhereError,
+    InterruptedRunError,
+    MigrationError,
+    UsageError,
+)
 from chat_migration.home import Home
 from chat_migration.ledger.overview import Overview, overview
 from chat_migration.model import Outcome
 from chat_migration.progress import LogProgress, Progress
 from chat_migration.run import Run
 from chat_migration.settings import Settings
+from chat_migration.stages import StageResult
 from chat_migration.stop import StopSignal
 from chat_migration.store.extract import Extract
-from chat_migration.workbench import drop_scratch, open_ledger
+from chat_migration.workbench import drop_scratch, has_ledger, open_ledger
 
 Command = Callable[[argparse.Namespace, Console, StopSignal], int]
 
@@ -44,18 +53,56 @@ def check(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> 
         connection = tencent_from_environment()
     else:
         connection = _no_target()
-        console.print(f"No {TENCENT_VARIABLE}: checked as for an empty app.", style="dim")
+        if not arguments.window:
+            console.print(f"No {TENCENT_VARIABLE}: checked as for an empty app.", style="dim")
     run = _run(arguments, settings, connection, console, stop)
     try:
+        if arguments.window:
+            print_window(run, console)
+            return 0
+        if arguments.against_ledger:
+            _require_ledger(run)
+        _open_window(run, console)
         result = stages.extract_export(run)
         extracts = [Extract.open(path) for path in run.noted_extracts()]
         console.print(escape(result.summary))
         _print_problems(extracts, console, arguments.problems)
         quote = stages.plan_import(run)
         console.print(escape(quote.summary))
+        if arguments.against_ledger and not quote.stranded:
+            console.print("against the ledger: no row would be left behind")
     finally:
         drop_scratch(run)
     return 1 if _rejects_too_much(quote.rows, settings.max_rejected_ratio) else 0
+
+
+def _require_ledger(run: Run) -> None:
+    """Refuse a comparison with a ledger that is not there, or knows nothing of the app.
+
+    Raises:
+        UsageError: there is nothing to compare with.
+    """
+    advice = "Set it right, or leave `--against-ledger` out to check as for an empty app."
+    if TENCENT_VARIABLE not in os.environ:
+        raise UsageError(
+            f"`--against-ledger` needs {TENCENT_VARIABLE}: a ledger is kept per app.", advice=advice
+        )
+    if has_ledger(run.home):
+        with open_ledger(run) as ledger:
+            if ledger.has_runs():
+                return
+    raise UsageError(
+        f"`{run.home.path}` holds no ledger of `{run.connection.app}`, so there is nothing to check against.",
+        expected="CHAT_MIGRATION_HOME or CHAT_MIGRATION_LEDGER_URL of the runs before.",
+        advice=advice,
+    )
+
+
+def _open_window(run: Run, console: Console) -> None:
+    """Decide what the run takes, and say so where it is not simply the whole export."""
+    opened = stages.open_window(run)
+    if isinstance(opened, StageResult) and not run.window.window.is_everything:
+        console.print(escape(opened.summary), soft_wrap=True)
 
 
 def _no_target() -> TencentConnection:
@@ -99,17 +146,19 @@ def run(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> in
     here = _run(arguments, settings, tencent_from_environment(), console, stop)
     if settings.dry_run:
         try:
+            _open_window(here, console)
             console.print(escape(stages.extract_export(here).summary))
             console.print(escape(stages.plan_import(here).summary))
         finally:
             drop_scratch(here)
         return 0
+    _open_window(here, console)
     stages.extract_export(here)
     console.print(escape(stages.plan_import(here).summary))
     error = _import(here, console)
     report = stages.report_of(here)
-    console.print(escape(report.text()))
-    console.print(f"report: {here.folder / 'report.html'}", soft_wrap=True)
+    console.print(escape(report.text()), soft_wrap=True)
+    console.print(f"report: {report_place(here)}", soft_wrap=True)
     if error is not None:
         raise error
     return 0
@@ -117,21 +166,32 @@ def run(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> in
 
 def _import(here: Run, console: Console) -> MigrationError | None:
     """Run the stages that call the target, then write the report in any case; return the first error."""
+    held: HeldElsewhereError | None = None
     try:
-        stages.import_accounts(here)
-        stages.import_group_profiles(here)
-        stages.import_group_members(here)
-        _import_messages(here, console)
-        stages.set_unread_counts(here)
+        for stage in (
+            stages.import_accounts,
+            stages.import_group_profiles,
+            stages.import_group_members,
+            partial(_import_messages, console=console),
+            stages.sync_group_profiles,
+            stages.set_unread_counts,
+        ):
+            try:
+                stage(here)
+            except HeldElsewhereError as error:
+                # Everything that is not held is done, so the next stage has its work.
+                held = held or error
     except MigrationError as first:
         with suppress(MigrationError):
             stages.write_report(here)
         return first
     try:
         stages.write_report(here)
+    except HeldElsewhereError as error:
+        return held or error
     except MigrationError as error:
         return error
-    return None
+    return held
 
 
 def _import_messages(here: Run, console: Console) -> None:
@@ -145,15 +205,31 @@ def _import_messages(here: Run, console: Console) -> None:
     ]
     with ThreadPoolExecutor(max_workers=2) as pool:
         running = [pool.submit(job) for job in jobs]
-        errors = []
+        errors: list[MigrationError] = []
         for each in running:
             try:
                 each.result()
+            except HeldElsewhereError as error:
+                errors.append(error)
             except MigrationError as error:
                 stop.set()
                 errors.append(error)
     if errors:
-        raise max(errors, key=lambda error: error.exit_code != 5)
+        raise max(errors, key=_weight)
+
+
+def _weight(error: MigrationError) -> int:
+    """Return which error of several is shown: the one that the others follow from."""
+    if isinstance(error, HeldElsewhereError):
+        return 0
+    return 1 if isinstance(error, InterruptedRunError) else 2
+
+
+def rebuild(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
+    """Restore a lost ledger."""
+    settings = whole_export(Settings.load(given_settings(arguments)))
+    rebuild_ledger(_run(arguments, settings, tencent_from_environment(), console, stop), console)
+    return 0
 
 
 def status(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
@@ -163,13 +239,14 @@ def status(arguments: argparse.Namespace, console: Console, stop: StopSignal) ->
     home = Home.from_environment()
     settings = Settings()
     run = Run(run_id="status", settings=settings, connection=connection, home=home)
-    if home.ledger_url.startswith("sqlite:///") and not (home.path / "ledger.sqlite").exists():
+    if not has_ledger(home):
         raise UsageError(
             f"`{home.path}` holds no ledger.",
             advice="Run an import first, or set CHAT_MIGRATION_HOME.",
         )
     with open_ledger(run) as ledger:
         _print_overview(overview(ledger), connection, console)
+        print_complete(ledger.windows_by_source(), console)
     return 0
 
 
@@ -181,6 +258,8 @@ def _print_overview(seen: Overview, connection: TencentConnection, console: Cons
             escape(each.run_id), escape(each.source_name), each.state, each.started, each.seconds
         )
     console.print(table)
+    for line in seen.workers:
+        console.print(escape(line))
     for name, counts in seen.counts.items():
         shown = ", ".join(f"{count:,} {state}" for state, count in counts.items())
         console.print(f"{name}: {shown or 'none'}")
@@ -199,8 +278,11 @@ def _run(
     stop: StopSignal,
 ) -> Run:
     clock = SystemClock()
-    made = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).strftime("cli-%Y%m%dT%H%M%S")
-    run_id = getattr(arguments, "run_id", None) or f"{made}-{os.getpid()}"
+    now_ms = clock.now_ms()
+    made = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("cli-%Y%m%dT%H%M%S")
+    # Process ids are the same in many containers, so the second alone tells too little apart.
+    made_id = f"{made}.{now_ms % 1000:03d}-{os.getpid()}"
+    run_id = getattr(arguments, "run_id", None) or made_id
     return Run(
         run_id=run_id,
         settings=settings,
@@ -218,4 +300,9 @@ def _progress(console: Console) -> Progress:
     )
 
 
-COMMANDS: dict[str, Command] = {"check": check, "run": run, "status": status}
+COMMANDS: dict[str, Command] = {
+    "check": check,
+    "run": run,
+    "rebuild": rebuild,
+    "status": status,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -41,6 +42,11 @@ class TerminalProgress:
         """Move the bar."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done)
+
+    def note(self, text: str) -> None:
+        """Put it in place of the bar's name."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=escape(text))
 
     def end(self) -> None:
         """Take the bar away."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 
-from chat_migration.delivery.context import Tools, reporting, run_all
+from chat_migration.delivery.context import Tools, reporting
+from chat_migration.delivery.crew import run_all
 from chat_migration.delivery.tally import RowLine
 from chat_migration.errors import StoppedError
 from chat_migration.ledger.states import EntityState
@@ -78,7 +79,7 @@ class AccountImport:
     def _existing(self, accounts: list[PlannedAccount]) -> dict[str, bool]:
         ids = [each.account_id for each in accounts]
         answer = self._tools.caller.call(
-            "account_check", lambda: self._tools.target.existing_accounts(ids), repeatable=True
+            "account_check", lambda: self._tools.target.existing_accounts(ids)
         )
         if isinstance(answer, Failure):
             raise self._tools.caller.stop_error(answer)
@@ -126,7 +127,6 @@ class AccountImport:
         answer = self._tools.caller.call(
             "multiaccount_import",
             lambda: self._tools.target.import_accounts(specs),
-            repeatable=True,
         )
         if isinstance(answer, Failure):
             self._whole_call_failed(accounts, answer, outcome)

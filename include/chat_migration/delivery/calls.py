@@ -1,8 +1,8 @@
 """One call at a time through the budget: repeats what is safe to repeat, hands back everything else.
 
 What is repeated here had certainly no effect (throttled, refused, never sent) or is repeatable by the
-vendor's own key. A call that may have taken effect and must not be repeated comes back as its failure; its
-stream resolves it by reading back.
+vendor's own key: the failure's advice says so, which the target took from its table of outcomes. A call that may
+have taken effect and must not be repeated comes back with the advice to read back; its stream does that.
 """
 
 from __future__ import annotations
@@ -100,9 +100,7 @@ class Caller:
     renew_signature: Callable[[], None]
     stop_error: Callable[[Failure], MigrationError]
 
-    def call(
-        self, api: str, send: Callable[[], T | Failure], *, repeatable: bool, priority: int = 0
-    ) -> T | Failure:
+    def call(self, api: str, send: Callable[[], T | Failure], *, priority: int = 0) -> T | Failure:
         """Make one call, wait for its turn first, and return its answer or its failure.
 
         Raises:
@@ -112,7 +110,7 @@ class Caller:
         """
         state = _Attempts()
         try:
-            return self._until_answered(api, send, state, repeatable=repeatable, priority=priority)
+            return self._until_answered(api, send, state, priority=priority)
         except MigrationError as error:
             error.may_have_effect = state.may_have_effect
             raise
@@ -123,7 +121,6 @@ class Caller:
         send: Callable[[], T | Failure],
         so_far: _Attempts,
         *,
-        repeatable: bool,
         priority: int,
     ) -> T | Failure:
         while True:
@@ -143,13 +140,13 @@ class Caller:
                     self.renew_signature()
                 case Advice.WAIT_LOCKED if not so_far.locked:
                     so_far.locked = True
-                    self._sleep(LOCKED_SECONDS)
-                case Advice.TRY_AGAIN if repeatable or answer.effect is Effect.NONE:
+                    self.pause(LOCKED_SECONDS)
+                case Advice.TRY_AGAIN:
                     so_far.repeats += 1
                     if so_far.repeats > MOST_REPEATS:
                         return self._given_up(answer)
                     _log.warning("%s, again (%d of %d)", answer, so_far.repeats, MOST_REPEATS)
-                    self._sleep(_backoff(so_far.repeats))
+                    self.pause(_backoff(so_far.repeats))
                 case Advice.STOP_RUN | Advice.SIGN_AGAIN | Advice.WAIT_LOCKED | Advice.SLOW_DOWN:
                     raise self.stop_error(answer)
                 case _:
@@ -161,7 +158,12 @@ class Caller:
             raise self.stop_error(failed)
         return failed
 
-    def _sleep(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            InterruptedRunError: the run is to stop.
+        """
         end = self.clock.monotonic() + seconds
         while (left := end - self.clock.monotonic()) > 0:
             if self.stop.is_set():

@@ -7,20 +7,23 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from chat_migration.delivery.changes import Made, edit_of, make_edit, make_withdrawal
+from chat_migration.delivery.group_changes import GroupChannel
 from chat_migration.delivery.history import History
 from chat_migration.delivery.rows import (
     KeyConflicts,
     Part,
     RowProgress,
-    known_outcome,
     new_delivery,
 )
 from chat_migration.delivery.stream_state import StreamState
+from chat_migration.delivery.verdicts import TOO_LONG, Ending, Todo, is_complete, verdict
+from chat_migration.delivery.waiting import is_past
 from chat_migration.keys import vendor_random
 from chat_migration.ledger.records import Delivery
 from chat_migration.ledger.states import DeliveryState
 from chat_migration.model import Outcome
-from chat_migration.planning.forecast import NOW_MARGIN_MS, is_late
+from chat_migration.planning.forecast import is_late
 from chat_migration.planning.slots import Slots
 from chat_migration.planning.tables import PlannedMessage
 from chat_migration.targets.rules import Unsendable
@@ -29,11 +32,14 @@ from chat_migration.targets.rules import Unsendable
 class Decisions:
     """Decides about rows in their order; parts to be sent wait in :attr:`ready`.
 
+    What was delivered and has changed since is changed in the target at once: no other call is in flight.
+
     :attr:`undecided` holds the rows that a failure kept from being decided.
     """
 
     def __init__(self, state: StreamState, history: History, conflicts: KeyConflicts) -> None:
         self._state, self._history, self._conflicts = state, history, conflicts
+        self._channel = GroupChannel(state)
         self._randoms: set[int] = set()
         self._deferring = False
         self.ready: deque[Part] = deque()
@@ -69,8 +75,9 @@ class Decisions:
         known = self._state.tools.ledger.deliveries(keys)
         run_id = self._state.tools.run_id
         is_new = any(
-            not row.outcome and known_outcome(row, known.get(row.message_key, []), run_id) is None
+            _may_send(verdict(row, parts, run_id), parts)
             for row in rows
+            for parts in (known.get(row.message_key, []),)
         )
         if self._state.slots is None and is_new:
             self._history.slots()
@@ -78,15 +85,61 @@ class Decisions:
         return known
 
     def _decide(self, row: PlannedMessage, known: list[Delivery]) -> None:
-        ended = known_outcome(row, known, self._state.tools.run_id)
-        is_there = ended is not None and ended[0] in (Outcome.IMPORTED, Outcome.ALREADY_IMPORTED)
-        if row.outcome and not is_there:
-            self._state.end(row, Outcome(row.outcome), row.reason)
-        elif ended is not None:
-            if ended[1] == "key_conflict":
-                self._conflicts.add()
-            self._state.end(row, *ended)
-        elif self._deferring:
+        decided = verdict(row, known, self._state.tools.run_id)
+        while isinstance(decided, Todo) and decided is not Todo.SEND:
+            made = self._bring_up_to_date(row, known, decided)
+            if made is None:
+                return
+            known = made.parts
+            decided = verdict(row, known, self._state.tools.run_id)
+        if isinstance(decided, Todo):
+            self._send(row, known)
+            return
+        if decided[1] == "key_conflict":
+            self._conflicts.add()
+        if decided[0] is Outcome.IMPORTED:
+            # An earlier attempt of this run sent it; its part of the report is replaced by this one's.
+            for each in known:
+                self._state.note_drift(each)
+        self._state.end(row, *decided)
+
+    # --- what is there already ------------------------------------------------------------------
+
+    def _bring_up_to_date(
+        self, row: PlannedMessage, known: list[Delivery], todo: Todo
+    ) -> Made | None:
+        """Change or withdraw what was delivered of a row; None: it stays as it was, and the row has ended."""
+        tools = self._state.tools
+        # What is known so far comes before the next call of this conversation.
+        self._state.flush()
+        if todo is Todo.WITHDRAW:
+            made = make_withdrawal(self._channel, row, known, run_id=tools.run_id)
+        else:
+            bodies = self._late_bodies(row) if _is_late_row(known) else row.bodies
+            if not bodies:
+                return None
+            edit = edit_of(known, bodies)
+            if edit is None:
+                self._state.end(row, Outcome.REJECTED, TOO_LONG)
+                return None
+            made = make_edit(
+                self._channel,
+                row,
+                known,
+                edit,
+                render_version=tools.rules.render_version,
+                run_id=tools.run_id,
+            )
+        self._state.moves += made.moves
+        if made.failure is not None:
+            self._state.end(row, Outcome.REJECTED, made.reason, failure=made.failure)
+            return None
+        return made
+
+    # --- what is to be sent ---------------------------------------------------------------------
+
+    def _send(self, row: PlannedMessage, known: list[Delivery]) -> None:
+        if self._deferring:
             self._state.end(row, Outcome.DEFERRED, "too_new")
         else:
             self._make_ready(row, known)
@@ -94,13 +147,13 @@ class Decisions:
     def _make_ready(self, row: PlannedMessage, known: list[Delivery]) -> None:
         slots = self._history.slots()
         late = self._is_late(row, known)
-        bodies = self._late_bodies(row) if late else row.bodies
+        bodies = self._bodies_of_late(row) if late else row.bodies
         if not bodies:
             return
         by_part = {each.part: each for each in known}
         missing = [part for part in range(len(bodies)) if not _is_delivered(by_part.get(part))]
         last_slot = slots.peek(row.sent_at_ms) + len(missing) - 1
-        if last_slot * 1000 > self._state.tools.clock.now_ms() - NOW_MARGIN_MS:
+        if not is_past(self._state.tools, last_slot * 1000, self._state.flush):
             self._deferring = True
             self._state.end(row, Outcome.DEFERRED, "too_new")
             return
@@ -111,18 +164,28 @@ class Decisions:
             self.ready.append(Part(delivery, bodies[part], progress))
 
     def _is_late(self, row: PlannedMessage, known: list[Delivery]) -> bool:
-        """Tell whether a row comes too late; the rest of a row of which a part is there never does."""
-        return not any(_is_delivered(each) for each in known) and is_late(row, self._state.stream)
+        """Tell whether a row comes too late; the rest of a row of which a part is there is as that part was."""
+        if any(_is_delivered(each) for each in known):
+            return _is_late_row(known)
+        return is_late(row, self._state.stream)
 
-    def _late_bodies(self, row: PlannedMessage) -> list[str]:
+    def _bodies_of_late(self, row: PlannedMessage) -> list[str]:
         """Return the bodies of a late row that is to be appended, or end the row and return none."""
         if self._state.tools.settings.late_messages == "reject":
             self._state.end(row, Outcome.LATE_REJECTED, "late")
             return []
+        return self._late_bodies(row)
+
+    def _late_bodies(self, row: PlannedMessage) -> list[str]:
+        """Return a row's bodies with its time before the text, or end the row and return none."""
+        split = self._state.tools.settings.oversize_text == "split"
+        prefix = late_prefix(row.sent_at_ms)
         try:
-            return self._state.tools.rules.late_bodies(row.bodies, late_prefix(row.sent_at_ms))
+            return self._state.tools.rules.late_bodies(row.bodies, prefix, split=split)
         except Unsendable as refused:
-            self._state.end(row, Outcome.REJECTED, refused.reason, detail=refused.detail)
+            self._state.end(
+                row, Outcome.REJECTED, refused.reason, detail=refused.detail, advice=refused.advice
+            )
             return []
 
     def _delivery(
@@ -156,8 +219,18 @@ class Decisions:
             candidate += 1
 
 
+def _may_send(decided: Ending | Todo, parts: list[Delivery]) -> bool:
+    """Tell whether something of a row is new to the target, so that its place there matters."""
+    return decided is Todo.SEND or (decided is Todo.CHANGE and not is_complete(parts))
+
+
+def _is_late_row(parts: list[Delivery]) -> bool:
+    """Tell whether what is there of a row was appended late: its text begins with its time then."""
+    return any(each.late for each in parts if _is_delivered(each))
+
+
 def _is_delivered(delivery: Delivery | None) -> bool:
-    return delivery is not None and delivery.state is DeliveryState.DELIVERED
+    return delivery is not None and delivery.state in _THERE
 
 
 def late_prefix(sent_at_ms: int) -> str:
@@ -167,3 +240,6 @@ def late_prefix(sent_at_ms: int) -> str:
     '[2024-05-01 09:30 UTC] '
     """
     return datetime.fromtimestamp(sent_at_ms / 1000, UTC).strftime("[%Y-%m-%d %H:%M UTC] ")
+
+
+_THERE = (DeliveryState.DELIVERED, DeliveryState.WITHDRAWN)

@@ -52,7 +52,7 @@ def look_up(tools: Tools, api: str, addresses: Sequence[GroupAddress]) -> list[F
         StoppedError: the target does not answer.
     """
     for _ in range(_ATTEMPTS):
-        answer = tools.caller.call(api, lambda: tools.target.frontiers(addresses), repeatable=True)
+        answer = tools.caller.call(api, lambda: tools.target.frontiers(addresses))
         if isinstance(answer, Failure):
             raise tools.caller.stop_error(answer)
         passing = [
@@ -60,7 +60,7 @@ def look_up(tools: Tools, api: str, addresses: Sequence[GroupAddress]) -> list[F
         ]
         if not passing:
             return answer
-        tools.clock.sleep(1)
+        tools.caller.pause(1)
     raise tools.caller.stop_error(passing[0])
 
 

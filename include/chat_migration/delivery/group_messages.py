@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 import msgspec
 
@@ -20,10 +20,10 @@ from chat_migration.delivery.decisions import Decisions
 from chat_migration.delivery.frontiers import Frontiers
 from chat_migration.delivery.groups import without_group
 from chat_migration.delivery.history import ConversationStoppedError, History
-from chat_migration.delivery.rows import KeyConflicts, Part, known_outcome
+from chat_migration.delivery.rows import KeyConflicts, Part
 from chat_migration.delivery.stream_state import StreamState
-from chat_migration.errors import HeldElsewhereError, MigrationError
-from chat_migration.ledger.deliveries import IllegalMoveError
+from chat_migration.delivery.verdicts import Todo, verdict
+from chat_migration.errors import MigrationError
 from chat_migration.ledger.moves import doubt, intend, reject, release
 from chat_migration.ledger.records import GroupRecord
 from chat_migration.ledger.states import DeliveryState, EntityState
@@ -40,6 +40,9 @@ from chat_migration.targets.base import (
 
 _log = logging.getLogger(__name__)
 _CHUNK = 500
+"""Rows that are decided together, at most."""
+_FIRST_CHUNK = 8 * 7
+"""Rows that are decided before a stream's first call: many streams begin at once, and the budget waits for none."""
 MOST_FRUITLESS = 6
 """Unknown outcomes one after the other of which nothing landed, after which a single message is given up."""
 
@@ -53,16 +56,18 @@ class GroupStream:
         place: PlannedConversation,
         reader: MessageReader,
         *,
-        group: GroupRecord | None,
         frontiers: Frontiers,
         conflicts: KeyConflicts,
     ) -> None:
-        self._tools, self._group = tools, group
+        self._tools = tools
+        self._group = tools.ledger.group(place.conversation)
         self._state = StreamState(tools, place)
         self._history = History(self._state, reader, frontiers)
         self._decisions = Decisions(self._state, self._history, conflicts)
         self._rows = reader.rows(place)
+        self._chunk = _FIRST_CHUNK
         self._backlog: deque[PlannedMessage] = deque()
+        self._in_flight: list[Part] = []
         self._limit = tools.sizes.messages
         self._fruitless = 0
 
@@ -70,6 +75,7 @@ class GroupStream:
         """Send what is left to send; every row ends with its outcome.
 
         Raises:
+            LostHoldError: another run has taken the conversation over; :meth:`skip` ends what is left.
             StoppedError, InterruptedRunError: the run ends; what was sent is recorded, nothing is lost.
         """
         if self._group is None or self._group.state not in (
@@ -84,16 +90,21 @@ class GroupStream:
                 self._send(batch)
         except ConversationStoppedError as stopped:
             self._end_stopped(stopped, self._group)
-        except IllegalMoveError as error:
-            _log.warning("%s: %s", self._state.place.conversation, error)
-            raise HeldElsewhereError(
-                f"Another run sends to `{self._state.place.conversation}` at this moment.",
-                advice="Wait until it is done, then run again.",
-                done="Nothing was sent twice.",
-            ) from None
         finally:
             self._state.flush()
-            self._state.report_drift()
+
+    def skip(self) -> None:
+        """End the rows that are left: another run holds the conversation, and what it sends is not ours to say."""
+        self._state.moves.clear()
+        rows = {
+            part.progress.row.message_key: part.progress.row
+            for part in self._in_flight
+            if part.progress.waiting
+        }
+        begun = chain(self._decisions.take_back(), self._decisions.undecided, self._backlog)
+        rows |= {row.message_key: row for row in begun}
+        for row in chain(rows.values(), self._rows):
+            self._state.end(row, Outcome.DEFERRED, "held_elsewhere")
 
     def _next_batch(self) -> list[Part]:
         """Return the parts of the next call; one more is made ready, to know which call is the last."""
@@ -107,12 +118,14 @@ class GroupStream:
             chunk = list(self._backlog)
             self._backlog.clear()
             return chunk
-        return list(islice(self._rows, _CHUNK))
+        size, self._chunk = self._chunk, min(2 * self._chunk, _CHUNK)
+        return list(islice(self._rows, size))
 
     # --- sending --------------------------------------------------------------------------------
 
     def _send(self, batch: list[Part]) -> None:
         """Write the intents, call once, settle what came back."""
+        self._in_flight = batch
         run_id = self._tools.run_id
         self._state.moves += [intend(part.delivery, run_id) for part in batch]
         self._state.flush(dirty=True)
@@ -149,13 +162,13 @@ class GroupStream:
         ]
         return self._tools.caller.call(
             "import_group_msg",
-            lambda: target.send_group_messages(
+            lambda: state.held(
+                target.send_group_messages,
                 state.address,
                 messages,
                 refresh_conversation=self._is_last(),
                 above=state.stream.confirmed_sequence,
             ),
-            repeatable=False,
             priority=state.remaining,
         )
 
@@ -210,6 +223,8 @@ class GroupStream:
             "%s: %d of %d messages refused: %s",
             self._state.place.conversation, len(failures), len(batch), first,
         )  # fmt: skip
+        if any(failed.effect is Effect.UNKNOWN for failed in failures.values()):
+            self._tools.caller.pause(self._tools.settle_seconds)
         missing = self._history.record_landed(batch)
         stopping = next(
             (failed for failed in failures.values() if failed.advice in _STOPPING), None
@@ -271,10 +286,10 @@ class GroupStream:
         for part in batch:
             part.delivery = msgspec.structs.replace(part.delivery, state=DeliveryState.IN_DOUBT)
         self._state.flush()
-        self._tools.clock.sleep(self._tools.settle_seconds)
+        self._tools.caller.pause(self._tools.settle_seconds)
         missing = self._history.record_landed(batch)
         self._fruitless = self._fruitless + 1 if len(missing) == len(batch) else 0
-        if failed.advice is not Advice.TRY_AGAIN and missing:
+        if failed.advice is not Advice.READ_BACK and missing:
             self._plan_again(missing, failed)
             raise ConversationStoppedError(self._stop_reason(missing, failed), failed)
         if self._fruitless >= MOST_FRUITLESS and len(batch) == 1:
@@ -302,6 +317,7 @@ class GroupStream:
         rows = {part.progress.row.message_key: part.progress.row for part in parts}
         rows |= {row.message_key: row for row in self._decisions.take_back()}
         self._backlog.extendleft(reversed(list(rows.values())))
+        self._in_flight = []
         if self._state.slots is not None:
             self._state.new_slots([])
 
@@ -327,13 +343,11 @@ class GroupStream:
         while chunk := list(islice(remaining, _CHUNK)):
             known = self._tools.ledger.deliveries([row.message_key for row in chunk])
             for row in chunk:
-                ended = known_outcome(row, known.get(row.message_key, []), self._tools.run_id)
-                if row.outcome:
-                    self._state.end(row, Outcome(row.outcome), row.reason)
-                elif ended is not None:
-                    self._state.end(row, *ended)
-                else:
+                ended = verdict(row, known.get(row.message_key, []), self._tools.run_id)
+                if isinstance(ended, Todo):
                     self._state.end(row, outcome, reason, failure=failure)
+                else:
+                    self._state.end(row, *ended)
 
     def _end_stopped(self, stopped: ConversationStoppedError, group: GroupRecord) -> None:
         """End all rows that are left; the group stays refused, without further calls, until redrive."""

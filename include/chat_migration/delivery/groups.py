@@ -6,11 +6,14 @@ from functools import partial
 
 import msgspec
 
-from chat_migration.delivery.context import Tools, reporting, run_all
+from chat_migration.delivery.context import Tools, reporting
 from chat_migration.delivery.frontiers import look_up
+from chat_migration.delivery.holding import HeldWork, run_held
+from chat_migration.delivery.lost_ledger import unknown_ledger
 from chat_migration.delivery.matching import matches_plan
+from chat_migration.delivery.settling import shown_reason, was_changed
 from chat_migration.delivery.tally import RowLine
-from chat_migration.errors import UnknownLedgerError
+from chat_migration.delivery.waiting import is_past
 from chat_migration.ledger.records import GroupRecord
 from chat_migration.ledger.states import EntityState
 from chat_migration.model import Conversation, Outcome, RecordType
@@ -29,6 +32,7 @@ from chat_migration.targets.base import (
 )
 
 _QUOTA_TRIES = 3
+_UNKNOWN_TRIES = 5
 
 
 class GroupImport:
@@ -49,14 +53,31 @@ class GroupImport:
         total = sum(bool(each.file) and not each.topic_id for each in groups)
         with reporting(self._tools.progress, "groups", total, "groups"):
             for topics in (False, True):
-                run_all(
-                    (partial(self._one, each) for each in groups if bool(each.topic_id) == topics),
-                    threads=self._tools.threads,
-                    stop=self._tools.stop,
+                here = [each for each in groups if bool(each.topic_id) == topics]
+                for group in here:
+                    if not self._is_to_create(group):
+                        self._one(group, self._known.get(group.conversation))
+                run_held(
+                    self._tools, (self._work(each) for each in here if self._is_to_create(each))
                 )
 
-    def _one(self, group: PlannedGroup) -> None:
+    def _is_to_create(self, group: PlannedGroup) -> bool:
         known = self._known.get(group.conversation)
+        return (
+            not group.outcome
+            and self._is_selected(group)
+            and (known is None or known.state not in _SETTLED or _is_changed(group, known))
+        )
+
+    def _work(self, group: PlannedGroup) -> HeldWork:
+        return HeldWork(
+            conversation=group.conversation,
+            run=lambda: self._one(group, self._tools.ledger.group(group.conversation)),
+            skip=lambda: self._end(group, Outcome.DEFERRED, "held_elsewhere"),
+        )
+
+    def _one(self, group: PlannedGroup, known: GroupRecord | None) -> None:
+        """Create a group, or end it as the ledger says."""
         if group.outcome:
             self._end(group, Outcome(group.outcome), group.reason, detail=group.detail)
         elif not self._is_selected(group):
@@ -64,12 +85,14 @@ class GroupImport:
         elif (
             known is not None
             and known.state is EntityState.REJECTED
-            and known.written_hash == group.written_hash
+            and not _is_changed(group, known)
         ):
             self._end(group, Outcome.REJECTED, known.reason)
         elif known is not None and known.state in (EntityState.CREATED, EntityState.ADOPTED):
-            ours = known.run_id == self._tools.run_id and known.state is EntityState.CREATED
-            self._end(group, Outcome.IMPORTED if ours else Outcome.ALREADY_IMPORTED, known.reason)
+            is_new = known.state is EntityState.CREATED and not was_changed(known.reason)
+            ours = is_new and known.run_id == self._tools.run_id
+            outcome = Outcome.IMPORTED if ours else Outcome.ALREADY_IMPORTED
+            self._end(group, outcome, shown_reason(known.reason))
         else:
             self._create(
                 group, was_intended=known is not None and known.state is EntityState.INTENT
@@ -80,21 +103,20 @@ class GroupImport:
         return is_needed(self._tools.settings, Conversation.parse(group.conversation))
 
     def _create(self, group: PlannedGroup, *, was_intended: bool) -> None:
-        if group.created_s * 1000 >= self._tools.clock.now_ms():
+        instant_ms = group.created_s * 1000
+        if instant_ms >= self._tools.clock.now_ms() and not is_past(self._tools, instant_ms):
             self._defer(group, "too_new")
             return
         if self._quota_used is not None:
             self._defer(group, "daily_quota", self._quota_used)
             return
         self._record(group, EntityState.INTENT)
-        answer = self._send(group)
-        if isinstance(answer, Failure) and answer.effect is Effect.UNKNOWN:
-            self._tools.clock.sleep(self._tools.settle_seconds)
-            was_intended = True
-            answer = self._after_unknown(group, answer)
+        answer, was_unknown = self._send_for_sure(group)
         if isinstance(answer, Failure) and answer.code in _OVER_PLAN and group.max_members:
             # The plan may allow fewer members than asked for (unknown U18): take its own number.
-            answer = self._send(msgspec.structs.replace(group, max_members=None))
+            answer, again = self._send_for_sure(msgspec.structs.replace(group, max_members=None))
+            was_unknown |= again
+        was_intended |= was_unknown
         if isinstance(answer, Done):
             self._record(group, EntityState.CREATED)
             self._end(group, Outcome.IMPORTED)
@@ -114,13 +136,14 @@ class GroupImport:
     def _send(self, group: PlannedGroup) -> ItemResult:
         api = "import_topic" if group.topic_id else "import_group"
         for _ in range(_QUOTA_TRIES):
-            answer = self._tools.caller.call(api, partial(self._send_once, group), repeatable=False)
+            answer = self._tools.caller.call(api, partial(self._send_once, group))
             if not (isinstance(answer, Failure) and answer.advice is Advice.QUOTA):
                 return answer
             self._tools.caller.budget.slow_down(api)
         return answer
 
     def _send_once(self, group: PlannedGroup) -> ItemResult:
+        self._tools.lease.assure(group.conversation)
         target = self._tools.target
         if group.topic_id:
             return target.create_topic(
@@ -147,14 +170,24 @@ class GroupImport:
             )
         )
 
-    def _after_unknown(self, group: PlannedGroup, failed: Failure) -> ItemResult:
-        """Look the group up; one that is there is compared, one that is not is sent once more."""
-        if self._look_up(group).exists:
-            return _THERE
-        again = self._send(group)
-        if isinstance(again, Failure) and again.effect is Effect.UNKNOWN:
-            raise self._tools.caller.stop_error(failed)
-        return again
+    def _send_for_sure(self, group: PlannedGroup) -> tuple[ItemResult, bool]:
+        """Return what became of the group, and whether that had to be looked up.
+
+        After an unknown outcome the group is looked up; one that is not there is sent again.
+
+        Raises:
+            StoppedError: that happened several times, one after the other.
+        """
+        answer, was_unknown = self._send(group), False
+        for _ in range(_UNKNOWN_TRIES):
+            if not (isinstance(answer, Failure) and answer.effect is Effect.UNKNOWN):
+                return answer, was_unknown
+            was_unknown = True
+            self._tools.caller.pause(self._tools.settle_seconds)
+            answer = _THERE if self._look_up(group).exists else self._send(group)
+        if isinstance(answer, Failure) and answer.effect is Effect.UNKNOWN:
+            raise self._tools.caller.stop_error(answer)
+        return answer, was_unknown
 
     def _look_up(self, group: PlannedGroup) -> Frontier:
         address = GroupAddress(group.group_id, group.topic_id)
@@ -171,10 +204,10 @@ class GroupImport:
                 self._record(group, EntityState.CREATED)
                 self._end(group, Outcome.IMPORTED)
             else:
-                self._adopt(group)
+                self._adopt(group, found)
         elif not is_empty and same_type and matches_plan(self._tools, group.conversation):
             self._refuse_unknown_ledger()
-            self._adopt(group)
+            self._adopt(group, found)
         else:
             self._refuse(
                 group,
@@ -185,20 +218,22 @@ class GroupImport:
                 advice="Rename or remove one of the two; a destroyed group's id may not be usable again.",
             )
 
-    def _adopt(self, group: PlannedGroup) -> None:
-        self._record(group, EntityState.ADOPTED, "adopted")
+    def _adopt(self, group: PlannedGroup, found: Frontier) -> None:
+        """Use a group that is there. What differs in it was never written, so it counts as a change to bring over."""
+        is_same = (found.name, found.owner_id) == (group.name, group.owner_id) or group.topic_id
+        record = self._record_of(group, EntityState.ADOPTED, "adopted")
+        self._tools.ledger.record_group(
+            msgspec.structs.replace(
+                record,
+                written_hash=record.written_hash if is_same else "",
+                owner_id=found.owner_id,
+            )
+        )
         self._end(group, Outcome.ALREADY_IMPORTED, "adopted")
 
     def _refuse_unknown_ledger(self) -> None:
         if self._tools.ledger.is_empty():
-            raise UnknownLedgerError(
-                f"The app `{self._tools.target.app}` holds messages of this export, "
-                "and this ledger knows none of them.",
-                expected="The ledger that was used to import them.",
-                advice="Restore that ledger, or rebuild it: "
-                f"chat-migration rebuild --target tencent --export {self._tools.settings.export_path}",
-                done="No message was sent.",
-            )
+            raise unknown_ledger(self._tools)
 
     def _refuse(
         self,
@@ -212,18 +247,21 @@ class GroupImport:
         self._end(group, Outcome.REJECTED, reason, failed, detail=detail, advice=advice)
 
     def _record(self, group: PlannedGroup, state: EntityState, reason: str = "") -> None:
-        self._tools.ledger.record_group(
-            GroupRecord(
-                conversation=group.conversation,
-                group_id=group.group_id,
-                topic_id=group.topic_id,
-                type=group.type,
-                created_s=group.created_s,
-                state=state,
-                reason=reason,
-                written_hash=group.written_hash,
-                run_id=self._tools.run_id,
-            )
+        self._tools.ledger.record_group(self._record_of(group, state, reason))
+
+    def _record_of(self, group: PlannedGroup, state: EntityState, reason: str = "") -> GroupRecord:
+        """Return a group's record, with the owner and the hash of what is or is to be written."""
+        return GroupRecord(
+            conversation=group.conversation,
+            group_id=group.group_id,
+            topic_id=group.topic_id,
+            type=group.type,
+            created_s=group.created_s,
+            state=state,
+            reason=reason,
+            written_hash=group.written_hash,
+            run_id=self._tools.run_id,
+            owner_id="" if group.topic_id else group.owner_id,
         )
 
     def _end(
@@ -254,6 +292,13 @@ class GroupImport:
         )
 
 
+def _is_changed(group: PlannedGroup, known: GroupRecord) -> bool:
+    """Tell whether a refused group was corrected in the export since."""
+    return known.state is EntityState.REJECTED and known.written_hash != group.written_hash
+
+
+_SETTLED = (EntityState.CREATED, EntityState.ADOPTED, EntityState.REJECTED)
+
 _OVER_PLAN = (10004, 10014, 10038)
 """Codes with which a group of more members than the plan allows may be refused."""
 
@@ -272,4 +317,6 @@ def without_group(group: GroupRecord | None) -> tuple[Outcome, str]:
         return Outcome.SKIPPED, "not_selected"
     if group.state is EntityState.DEFERRED:
         return Outcome.DEFERRED, group.reason
+    if group.state is EntityState.INTENT:
+        return Outcome.DEFERRED, "held_elsewhere"
     return Outcome.REJECTED, group.reason or "group_refused"

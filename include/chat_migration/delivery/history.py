@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from chat_migration.delivery.frontiers import Frontiers
-from chat_migration.delivery.matching import match_rows, read_back
+from chat_migration.delivery.matching import Match, match_rows, read_back
 from chat_migration.delivery.rows import Part, new_delivery
 from chat_migration.delivery.stream_state import StreamState
 from chat_migration.errors import RowsInDoubtError
-from chat_migration.ledger.moves import deliver, release
+from chat_migration.ledger.moves import deliver, intend, release, withdraw
 from chat_migration.ledger.records import Delivery
-from chat_migration.ledger.states import DeliveryState
+from chat_migration.ledger.states import DeliveryState as S
 from chat_migration.model import Outcome
 from chat_migration.planning.slots import Slots
 from chat_migration.planning.tables import MessageReader
@@ -47,7 +49,7 @@ class History:
 
     def forget(self) -> None:
         """Ask the target anew before the next slot is handed out."""
-        self._state.report_drift()
+        self._state.slots = None
         self._frontiers.forget(self._state.place)
 
     def resolve_unresolved(self) -> None:
@@ -56,7 +58,7 @@ class History:
         unresolved = state.tools.ledger.unresolved(state.place.conversation)
         if not unresolved:
             return
-        state.tools.clock.sleep(state.tools.settle_seconds)
+        state.tools.caller.pause(state.tools.settle_seconds)
         stored = self._read_back()
         by_name = {_name(each): each for each in stored}
         bare = [each for each in stored if each.is_bare]
@@ -116,6 +118,7 @@ class History:
         state.moves.append(deliver(part.delivery, sequence=sequence))
         state.advance(part.delivery)
         state.confirm(sequence)
+        state.note_drift(part.delivery)
         if part.delivery.late:
             state.settle(part, Outcome.LATE_APPENDED, "late")
         else:
@@ -142,20 +145,39 @@ class History:
                 state.note_foreign(each.slot)
                 continue
             tried = known.get((match.row.message_key, match.part))
-            if tried is not None and tried.state is DeliveryState.DELIVERED:
-                continue
-            delivery = new_delivery(
-                match.row,
-                match.part,
-                slot=each.slot,
-                random=each.random,
-                render_version=state.tools.rules.render_version,
-                run_id=tried.run_id if tried else "",
-            )
-            state.moves.append(deliver(delivery, sequence=each.sequence))
-            state.advance(delivery)
+            if tried is None or tried.state not in (S.DELIVERED, S.WITHDRAWN):
+                self._recognised(match, tried)
         state.confirm(max((each.sequence for each in stored), default=0))
         state.flush()
+
+    def _recognised(self, match: Match, tried: Delivery | None) -> None:
+        """Record a part that is in the target and of which the ledger did not know that it is.
+
+        What the ledger tried to send it knows the content of; of anything else the source's content is taken to be
+        the one that is there, unless it has more parts than that.
+        """
+        state, stored, row = self._state, match.stored, match.row
+        if tried is not None:
+            delivery = msgspec.structs.replace(tried, slot=stored.slot)
+        else:
+            delivery = new_delivery(
+                row,
+                match.part,
+                slot=stored.slot,
+                random=stored.random,
+                render_version=state.tools.rules.render_version,
+                run_id="",
+                parts=max(len(row.bodies), match.part + 1),
+            )
+            if match.part >= len(row.bodies):
+                delivery = msgspec.structs.replace(delivery, source_hash="")
+        if delivery.state is S.REJECTED:
+            state.moves.append(intend(delivery, delivery.run_id))
+        move = deliver(delivery, sequence=stored.sequence)
+        state.moves.append(move)
+        state.advance(delivery)
+        if stored.withdrawn:
+            state.moves.append(withdraw(move.delivery, source_hash=delivery.source_hash, run_id=""))
 
 
 def _name(stored: StoredMessage) -> tuple[str, int, int]:

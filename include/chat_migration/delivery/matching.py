@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 
 import msgspec
 
@@ -37,7 +38,6 @@ def read_back(tools: Tools, address: GroupAddress, *, above: int) -> list[Stored
         page = tools.caller.call(
             "group_msg_get_simple",
             lambda below=below: tools.target.read_group(address, below=below),  # type: ignore[misc]
-            repeatable=True,
         )
         if isinstance(page, Failure):
             raise tools.caller.stop_error(page)
@@ -55,21 +55,32 @@ def read_back(tools: Tools, address: GroupAddress, *, above: int) -> list[Stored
 def match_rows(rows: Iterable[PlannedMessage], stored: Sequence[StoredMessage]) -> Iterator[Match]:
     """Yield those planned parts that are among some messages read back, in the rows' order.
 
-    Sender and ``Random`` must be the same, and the message may not stand before its own second. Memory grows
-    with the messages read back, never with the rows.
+    Sender and ``Random`` must be the same, and the message may not stand before its own second. A row that is
+    deleted or shorter now may have been sent in more parts. Memory grows with the messages read back, never with
+    the rows.
     """
     wanted = {(each.sender, each.random): each for each in stored}
     for row in rows:
-        if not wanted:
-            return
-        for part in range(len(row.bodies)):
-            for candidate in range(CANDIDATES):
-                name = (row.sender, vendor_random(row.message_key, part, candidate))
-                found = wanted.get(name)
-                if found is not None and found.slot >= row.sent_at_ms // 1000:
-                    del wanted[name]
-                    yield Match(row, part, found)
-                    break
+        for part in count():
+            if not wanted:
+                return
+            found = _part_among(wanted, row, part)
+            if found is not None:
+                yield Match(row, part, found)
+            elif part >= max(0, len(row.bodies) - 1):
+                break
+
+
+def _part_among(
+    wanted: dict[tuple[str, int], StoredMessage], row: PlannedMessage, part: int
+) -> StoredMessage | None:
+    """Take the message that is a part of a row out of those that are wanted."""
+    for candidate in range(CANDIDATES):
+        name = (row.sender, vendor_random(row.message_key, part, candidate))
+        found = wanted.get(name)
+        if found is not None and found.slot >= row.sent_at_ms // 1000:
+            return wanted.pop(name)
+    return None
 
 
 def matches_plan(tools: Tools, conversation: str) -> bool:
@@ -88,7 +99,6 @@ def matches_plan(tools: Tools, conversation: str) -> bool:
         page = tools.caller.call(
             "group_msg_get_simple",
             lambda: tools.target.read_group(address, below=None),
-            repeatable=True,
         )
         if isinstance(page, Failure):
             raise tools.caller.stop_error(page)

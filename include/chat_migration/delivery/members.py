@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
 
-from chat_migration.delivery.context import Tools, reporting, run_all
+from chat_migration.delivery.context import Tools, reporting
 from chat_migration.delivery.groups import without_group
+from chat_migration.delivery.holding import HeldWork, run_held
+from chat_migration.delivery.settling import shown_reason, was_changed
 from chat_migration.delivery.tally import RowLine
-from chat_migration.ledger.records import ReadPosition
+from chat_migration.ledger.records import GroupRecord, MemberRecord, ReadPosition
 from chat_migration.ledger.states import EntityState
-from chat_migration.model import Outcome, RecordType
+from chat_migration.model import Conversation, Outcome, RecordType
+from chat_migration.planning.changes import LEFT, has_left, tells_the_past
+from chat_migration.planning.selection import is_needed
 from chat_migration.planning.tables import PlannedMember
 from chat_migration.targets.base import Advice, Failure, ItemResult, MemberSpec
 
 _NOW_MARGIN_S = 5
+_GROUPS_AT_ONCE = 200
 
 
 class MemberImport:
@@ -22,82 +29,137 @@ class MemberImport:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._groups = {
-            each.group_id: each for each in tools.ledger.groups().values() if not each.topic_id
-        }
         self._batch = tools.sizes.members
+        self._brings_over = tools.settings.sync_profiles != "off"
+        self._tells_the_past = tells_the_past(tools.settings, tools.run_id, tools.ledger)
 
     def run(self) -> None:
-        """Add whoever is missing, and remember how far each member has read."""
-        members = self._tools.plan.members()
-        by_group = groupby(members, key=lambda each: each.group_id)
+        """Add whoever is missing, and remember how far each member has read.
+
+        Only the groups are held that somebody is to be added to, or of which somebody has read on.
+        """
         with reporting(self._tools.progress, "members", 0, "members"):
-            run_all(
-                (partial(self._group, group_id, list(rows)) for group_id, rows in by_group),
-                threads=self._tools.threads,
-                stop=self._tools.stop,
-            )
+            run_held(self._tools, self._works())
+
+    def _works(self) -> Iterator[HeldWork]:
+        """Yield the groups with something to do; the rows of all others end here."""
+        ledger = self._tools.ledger
+        by_group = groupby(self._tools.plan.members(), key=lambda each: each.group_id)
+        rows = ((name, list(of_group)) for name, of_group in by_group)
+        while chunk := list(islice(rows, _GROUPS_AT_ONCE)):
+            names = [name for name, _ in chunk if name]
+            groups, known = ledger.groups_by_id(names), ledger.members_of(names)
+            for name, members in chunk:
+                group = groups.get(name)
+                if self._is_to_do(group, members, known.get(name, {})):
+                    yield HeldWork(
+                        conversation=members[0].conversation,
+                        run=partial(self._group, name, members),
+                        skip=partial(self._skip, members),
+                    )
+                else:
+                    self._end_known(group, members, known.get(name, {}))
+
+    def _is_to_do(
+        self,
+        group: GroupRecord | None,
+        members: list[PlannedMember],
+        known: dict[str, MemberRecord],
+    ) -> bool:
+        if group is None or not _is_usable(group):
+            return False
+        if any(self._is_missing(each, known.get(each.account_id)) for each in members):
+            return True
+        positions = positions_of(members)
+        if not positions:
+            return False
+        there = {each.account_id: each for each in self._tools.ledger.positions(group.group_id)}
+        return any(not _is_same(each, there.get(each.account_id)) for each in positions)
+
+    def _is_missing(self, member: PlannedMember, known: MemberRecord | None) -> bool:
+        """Tell whether somebody is to be added: never was a member, was about to become one, or is back."""
+        if member.outcome or not self._is_selected(member):
+            return False
+        if known is not None and known.state is EntityState.LEFT:
+            return not self._tells_the_past
+        return known is None or known.state is EntityState.INTENT
+
+    def _is_selected(self, member: PlannedMember) -> bool:
+        return is_needed(self._tools.settings, Conversation.parse(member.conversation))
+
+    def _skip(self, members: list[PlannedMember]) -> None:
+        for member in members:
+            self._end(member, Outcome.DEFERRED, "held_elsewhere")
 
     def _group(self, group_id: str, members: list[PlannedMember]) -> None:
-        group = self._groups.get(group_id)
-        usable = group is not None and group.state in (EntityState.CREATED, EntityState.ADOPTED)
-        known = self._tools.ledger.members(group_id) if usable else {}
-        missing: list[PlannedMember] = []
-        for member in members:
-            if member.outcome:
-                self._end(member, Outcome(member.outcome), member.reason)
-            elif not usable:
-                self._end(member, *without_group(group))
-            elif (
-                member.account_id in known and known[member.account_id][0] is not EntityState.INTENT
-            ):
-                self._known_member(member, *known[member.account_id])
-            elif member.joined_s > self._latest_join():
-                self._end(member, Outcome.DEFERRED, "too_new")
-            else:
-                missing.append(member)
-        if usable:
-            self._remember_positions(members)
-        intended = {
-            account for account, (state, _, _) in known.items() if state is EntityState.INTENT
-        }
-        remaining = iter(missing)
-        while batch := list(islice(remaining, self._batch)):
-            self._add(group_id, batch, intended)
+        """Add the members of one group who are missing, while it is held."""
+        ledger = self._tools.ledger
+        group = ledger.group(members[0].conversation)
+        known = ledger.members_of([group_id])[group_id]
+        missing = [each for each in members if self._is_missing(each, known.get(each.account_id))]
+        if group is None or not _is_usable(group):
+            missing = []
+        late = [each for each in missing if each.joined_s > self._latest_join()]
+        gone = {each.account_id for each in missing}
+        self._end_known(group, [each for each in members if each.account_id not in gone], known)
+        for member in late:
+            self._end(member, Outcome.DEFERRED, "too_new")
+        if group is not None and _is_usable(group):
+            self._tools.ledger.record_positions(positions_of(members))
+            joiners = _Joiners(group, known)
+            remaining = (each for each in missing if each not in late)
+            while batch := list(islice(remaining, self._batch)):
+                self._add(joiners, batch)
         self._tools.progress.advance(self._tools.tally.done)
+
+    def _end_known(
+        self,
+        group: GroupRecord | None,
+        members: list[PlannedMember],
+        known: dict[str, MemberRecord],
+    ) -> None:
+        """End the rows that need no call."""
+        for member in members:
+            found = known.get(member.account_id)
+            if member.outcome:
+                self._end_planned(member)
+            elif group is None or not _is_usable(group):
+                self._end(member, *without_group(group))
+            elif found is None or found.state is EntityState.INTENT:
+                self._end(member, Outcome.SKIPPED, "not_selected")
+            else:
+                self._known_member(member, found)
+        self._tools.progress.advance(self._tools.tally.done)
+
+    def _end_planned(self, member: PlannedMember) -> None:
+        """End a row as the plan says; what becomes of somebody who has left, a later stage may tell otherwise."""
+        if has_left(member) and self._brings_over:
+            self._tools.tally.count(RecordType.MEMBERS, Outcome(member.outcome), member.reason)
+        else:
+            self._end(member, Outcome(member.outcome), member.reason)
 
     def _latest_join(self) -> int:
         """Return the latest join time that the target is sure to take: it must be in its past."""
         return self._tools.clock.now_ms() // 1000 - _NOW_MARGIN_S
 
-    def _known_member(
-        self, member: PlannedMember, state: EntityState, reason: str, run_id: str
-    ) -> None:
-        if state is EntityState.REJECTED:
-            self._end(member, Outcome.REJECTED, reason)
-        elif state is EntityState.CREATED and run_id == self._tools.run_id:
-            self._end(member, Outcome.IMPORTED, reason)
+    def _known_member(self, member: PlannedMember, known: MemberRecord) -> None:
+        is_new = known.state is EntityState.CREATED and not was_changed(known.reason)
+        if known.state is EntityState.REJECTED:
+            self._end(member, Outcome.REJECTED, known.reason)
+        elif known.state is EntityState.LEFT:
+            # The export is older than the night on which they left.
+            self._end(member, Outcome.SKIPPED, LEFT)
+        elif is_new and known.run_id == self._tools.run_id:
+            self._end(member, Outcome.IMPORTED, known.reason)
         else:
-            self._end(member, Outcome.ALREADY_IMPORTED, reason)
+            self._end(member, Outcome.ALREADY_IMPORTED, shown_reason(known.reason))
 
-    def _remember_positions(self, members: list[PlannedMember]) -> None:
-        self._tools.ledger.record_positions(
-            [
-                ReadPosition(
-                    group_id=each.group_id,
-                    account_id=each.account_id,
-                    first_unread_ms=each.first_unread_ms,
-                    first_unread_order=each.first_unread_order,
-                )
-                for each in members
-                if each.has_read_state and not each.outcome
-            ]
-        )
-
-    def _add(self, group_id: str, members: list[PlannedMember], intended: set[str]) -> None:
-        ledger, run_id = self._tools.ledger, self._tools.run_id
-        roles = {each.account_id: each.role for each in members}
-        ledger.record_members(group_id, roles, EntityState.INTENT, run_id)
+    def _add(self, joiners: _Joiners, members: list[PlannedMember]) -> None:
+        ledger, run_id, group = self._tools.ledger, self._tools.run_id, joiners.group
+        roles = {each.account_id: joiners.role_of(each) for each in members}
+        ledger.record_members(group.group_id, roles, EntityState.INTENT, run_id)
+        back = [each.account_id for each in members if joiners.is_back(each)]
+        ledger.forget_unread(group.conversation, group.group_id, back)
         specs = [
             MemberSpec(
                 account_id=each.account_id,
@@ -108,40 +170,38 @@ class MemberImport:
         ]
         answer = self._tools.caller.call(
             "import_group_member",
-            lambda: self._tools.target.add_members(group_id, specs),
-            repeatable=True,
+            lambda: self._tools.target.add_members(group.group_id, specs),
         )
         if isinstance(answer, Failure):
-            self._whole_call_failed(group_id, members, answer, intended)
+            self._whole_call_failed(joiners, members, answer)
             return
         for member, result in zip(members, answer, strict=True):
-            self._settle(group_id, member, result, intended)
+            self._settle(joiners, member, result)
 
-    def _settle(
-        self, group_id: str, member: PlannedMember, result: ItemResult, intended: set[str]
-    ) -> None:
-        ledger, run_id = self._tools.ledger, self._tools.run_id
-        roles = {member.account_id: member.role}
+    def _settle(self, joiners: _Joiners, member: PlannedMember, result: ItemResult) -> None:
+        ledger, run_id, group_id = self._tools.ledger, self._tools.run_id, joiners.group.group_id
+        roles = {member.account_id: joiners.role_of(member)}
         if isinstance(result, Failure):
             ledger.record_members(group_id, roles, EntityState.REJECTED, run_id, "member_refused")
             self._end(member, Outcome.REJECTED, "member_refused", result)
             return
-        group = self._groups[group_id]
         # Nobody but us adds members to a group that we made: who is there was added by a call whose answer was lost.
         ours = (
             not result.was_there
-            or group.state is EntityState.CREATED
-            or member.account_id in intended
+            or joiners.group.state is EntityState.CREATED
+            or joiners.was_begun(member)
         )
         if ours:
             ledger.record_members(group_id, roles, EntityState.CREATED, run_id)
             self._end(member, Outcome.IMPORTED)
         else:
-            ledger.record_members(group_id, roles, EntityState.ADOPTED, run_id, "already_member")
+            # Whatever role they have there was not written by us, and an import leaves it as it is (unknown U20).
+            role = {member.account_id: "" if member.role == "admin" else member.role}
+            ledger.record_members(group_id, role, EntityState.ADOPTED, run_id, "already_member")
             self._end(member, Outcome.ALREADY_IMPORTED, "already_member")
 
     def _whole_call_failed(
-        self, group_id: str, members: list[PlannedMember], failed: Failure, intended: set[str]
+        self, joiners: _Joiners, members: list[PlannedMember], failed: Failure
     ) -> None:
         """Shrink the batch where the app takes fewer members a call; find the one member that is refused."""
         if (
@@ -151,13 +211,13 @@ class MemberImport:
             if failed.advice is Advice.SMALLER_BATCH:
                 self._batch = max(1, min(self._batch, len(members) // 2))
             middle = len(members) // 2
-            self._add(group_id, members[:middle], intended)
-            self._add(group_id, members[middle:], intended)
+            self._add(joiners, members[:middle])
+            self._add(joiners, members[middle:])
             return
         if failed.advice in (Advice.TRY_AGAIN, Advice.STOP_RUN):
             raise self._tools.caller.stop_error(failed)
         for member in members:
-            self._settle(group_id, member, failed, intended)
+            self._settle(joiners, member, failed)
 
     def _end(
         self,
@@ -180,3 +240,56 @@ class MemberImport:
                 advice="Check the member's account and the group's size limit." if failed else "",
             )
         )
+
+
+@dataclass(frozen=True)
+class _Joiners:
+    """The members of one group who are added, and what the ledger knew of them before."""
+
+    group: GroupRecord
+    known: dict[str, MemberRecord]
+
+    def was_begun(self, member: PlannedMember) -> bool:
+        """Tell whether an earlier attempt was about to add somebody."""
+        known = self.known.get(member.account_id)
+        return known is not None and known.state is EntityState.INTENT
+
+    def is_back(self, member: PlannedMember) -> bool:
+        """Tell whether somebody had left."""
+        known = self.known.get(member.account_id)
+        return known is not None and known.state is EntityState.LEFT
+
+    def role_of(self, member: PlannedMember) -> str:
+        """Return the role to remember: "" where the target may keep the one from before they had left.
+
+        Source: unknown U46 of the vendor's pages.
+        """
+        known = self.known.get(member.account_id)
+        is_unsure = self.is_back(member) or (self.was_begun(member) and not (known and known.role))
+        return "" if is_unsure and known and known.role != member.role else member.role
+
+
+def _is_usable(group: GroupRecord) -> bool:
+    return group.state in (EntityState.CREATED, EntityState.ADOPTED)
+
+
+def _is_same(position: ReadPosition, known: ReadPosition | None) -> bool:
+    """Tell whether the ledger has a member's position as it is."""
+    return known is not None and (
+        (position.first_unread_ms, position.first_unread_order)
+        == (known.first_unread_ms, known.first_unread_order)
+    )
+
+
+def positions_of(members: list[PlannedMember]) -> list[ReadPosition]:
+    """Return how far the members have read of whom the export says it."""
+    return [
+        ReadPosition(
+            group_id=each.group_id,
+            account_id=each.account_id,
+            first_unread_ms=each.first_unread_ms,
+            first_unread_order=each.first_unread_order,
+        )
+        for each in members
+        if each.has_read_state and not each.outcome
+    ]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from chat_migration.delivery.context import Tools
 from chat_migration.delivery.tally import RowLine
+from chat_migration.delivery.verdicts import REFUSED, TOO_LONG, UNANSWERED, WITHDRAWN_BEFORE
 from chat_migration.errors import StoppedError
 from chat_migration.ledger.records import Delivery
-from chat_migration.ledger.states import DeliveryState
 from chat_migration.model import Outcome, RecordType
 from chat_migration.planning.tables import PlannedMessage
 from chat_migration.targets.base import Failure
@@ -68,35 +67,6 @@ class KeyConflicts:
                     expected="An id names one message for ever (`max_key_conflicts`).",
                     advice="If this is another legacy system, or its ids were reused, set `source_name` to a new name.",
                 )
-
-
-def known_outcome(
-    row: PlannedMessage, parts: Sequence[Delivery], run_id: str
-) -> tuple[Outcome, str] | None:
-    """Return how a row ends that the ledger has dealt with already, or None if something is left to send.
-
-    A known key whose sender or time differs is no edit but another message: ``key_conflict``.
-    """
-    if not parts:
-        return None
-    first = parts[0]
-    if (first.sender, first.sent_at_ms) != (row.sender, row.sent_at_ms):
-        return Outcome.REJECTED, "key_conflict"
-    states = {each.state for each in parts}
-    if states == {DeliveryState.DELIVERED} and len(parts) >= first.parts:
-        return _delivered(parts, run_id)
-    rejected = [each for each in parts if each.state is DeliveryState.REJECTED]
-    if rejected and first.source_hash == row.source_hash:
-        return Outcome.REJECTED, rejected[0].reason
-    return None
-
-
-def _delivered(parts: Sequence[Delivery], run_id: str) -> tuple[Outcome, str]:
-    if any(each.late for each in parts):
-        return Outcome.LATE_APPENDED, "late"
-    if any(each.run_id == run_id for each in parts):
-        return Outcome.IMPORTED, ""
-    return Outcome.ALREADY_IMPORTED, ""
 
 
 def new_delivery(
@@ -164,8 +134,13 @@ def end_row(
 
 
 _ADVICE = {
+    TOO_LONG: "Withdraw the message in the legacy chat and write it anew there, or leave the old text.",
+    REFUSED: "The old text stays until the message changes again in the legacy chat.",
+    UNANSWERED: "The next run tries again.",
+    WITHDRAWN_BEFORE: "What was withdrawn cannot come back; write the message anew in the legacy chat.",
     "late": "Use `late_messages=append` to add such rows at the end with their time in the text.",
     "too_new": "The next run takes it.",
+    "held_elsewhere": "Run again when the other run has ended.",
     "key_conflict": "Give the message an id of its own in the export, or set `source_name`.",
     "empty": "Nothing to do, or give the row a text in the export.",
     "message_refused": "Correct the message in the export, then run again.",

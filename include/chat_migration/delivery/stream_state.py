@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 import msgspec
 
 from chat_migration.delivery.context import Tools
@@ -12,6 +15,9 @@ from chat_migration.model import Outcome, RecordType
 from chat_migration.planning.slots import Slots
 from chat_migration.planning.tables import PlannedConversation, PlannedMessage
 from chat_migration.targets.base import Failure, GroupAddress
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class StreamState:
@@ -55,15 +61,14 @@ class StreamState:
         known = [*newest, self.stream.newest_slot, self.stream.foreign_slot]
         stated = [each for each in known if each is not None]
         keep = self.tools.settings.same_second == "keep"
-        self.report_drift()
         self.slots = Slots(max(stated, default=None), keep_ties=keep)
         return self.slots
 
-    def report_drift(self) -> None:
-        """Add what the slots so far were lifted to the tally."""
-        if self.slots is not None:
-            self.tools.tally.drift(self.slots.lifted, self.slots.max_drift_seconds)
-            self.slots = None
+    def note_drift(self, delivered: Delivery) -> None:
+        """Add what one part was lifted to the tally; what is appended late was not lifted but moved."""
+        lifted = delivered.slot - delivered.sent_at_ms // 1000
+        if lifted > 0 and not delivered.late:
+            self.tools.tally.drift(1, lifted)
 
     # --- the ledger -----------------------------------------------------------------------------
 
@@ -74,10 +79,24 @@ class StreamState:
             dirty = dirty and not self._marked_dirty
             landed = not self._landed and any(move.verb == "deliver" for move in moves)
             self.tools.ledger.advance(
-                self.place.conversation, moves, stream=self.stream, dirty=dirty, landed=landed
+                self.place.conversation,
+                moves,
+                stream=self.stream,
+                dirty=dirty,
+                landed=landed,
+                holder=self.tools.lease.worker_id,
             )
             self._marked_dirty |= dirty
             self._landed |= landed
+
+    def held(self, send: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a call that writes, if the conversation is still ours.
+
+        Raises:
+            LostHoldError: it is not.
+        """
+        self.tools.lease.assure(self.place.conversation)
+        return send(*args, **kwargs)
 
     # --- outcomes -------------------------------------------------------------------------------
 
@@ -89,6 +108,7 @@ class StreamState:
         *,
         failure: Failure | None = None,
         detail: str = "",
+        advice: str = "",
     ) -> None:
         """Count a row with its outcome; it is dealt with."""
         self.remaining -= 1
@@ -100,6 +120,7 @@ class StreamState:
             reason,
             failure=failure,
             detail=detail,
+            advice=advice,
         )
 
     def settle(

@@ -46,6 +46,11 @@ class StagePart(msgspec.Struct, kw_only=True):
     lifted: int = 0
     max_drift_seconds: int = 0
     held_elsewhere: list[str] = []
+    instead: dict[str, dict[str, int]] = {}
+    """Rows that an earlier stage of the run had counted otherwise: record type → that outcome → rows."""
+    instead_reasons: dict[str, dict[str, int]] = {}
+    open_work: int = 0
+    """Pieces of work that were begun and not ended; above 0 the stage has to run again."""
 
 
 class Tally:
@@ -60,6 +65,9 @@ class Tally:
         self.reasons: dict[str, Counter[str]] = {}
         self.lifted = self.max_drift_seconds = self.done = 0
         self.held_elsewhere: list[str] = []
+        self.instead: dict[str, Counter[str]] = {}
+        self.instead_reasons: dict[str, Counter[str]] = {}
+        self.open_work = 0
 
     def __enter__(self) -> Self:
         """Return the tally."""
@@ -88,9 +96,36 @@ class Tally:
     def line(self, line: RowLine) -> None:
         """Count one row and, where it is not in the target, write its line."""
         self.count(RecordType(line.record_type), Outcome(line.outcome), line.reason)
+        self._list(line)
+
+    def _list(self, line: RowLine) -> None:
         if line.outcome in LISTED:
             with self._lock:
                 self._file.write(msgspec.json.encode(line) + b"\n")
+
+    def correct(self, line: RowLine, counted: Outcome, counted_reason: str = "") -> None:
+        """Count one row otherwise than an earlier stage of this run did: as ``counted``, for that reason.
+
+        One that stays as it was counted only gets its line, which that stage has left to this one.
+        """
+        if (line.outcome, line.reason) == (counted, counted_reason):
+            self._list(line)
+            return
+        self.line(line)
+        with self._lock:
+            self.instead.setdefault(line.record_type, Counter())[counted] += 1
+            if counted_reason:
+                self.instead_reasons.setdefault(line.record_type, Counter())[counted_reason] += 1
+
+    def begin_work(self, pieces: int) -> None:
+        """Note work that must be ended before the stage is done."""
+        with self._lock:
+            self.open_work += pieces
+
+    def end_work(self) -> None:
+        """Note the end of one piece of it."""
+        with self._lock:
+            self.open_work -= 1
 
     def drift(self, lifted: int, seconds: int) -> None:
         """Add what one conversation's slots were lifted."""
@@ -111,4 +146,7 @@ class Tally:
                 lifted=self.lifted,
                 max_drift_seconds=self.max_drift_seconds,
                 held_elsewhere=list(self.held_elsewhere),
+                instead={kind: dict(of) for kind, of in self.instead.items()},
+                instead_reasons={kind: dict(of) for kind, of in self.instead_reasons.items()},
+                open_work=self.open_work,
             )

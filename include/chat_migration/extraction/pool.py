@@ -24,13 +24,13 @@ from chat_migration.sources.tree import ExportTree
 Progress = Callable[[int, int, int], None]
 """Called with rows read, bytes read, bytes in all."""
 
-WORTH_WORKERS = 8 << 20
+WORTH_WORKERS = 32 << 20
 """Bytes below which starting processes takes longer than reading."""
 
 
 def read_pieces(
     source: Source,
-    export: ExportTree,
+    exports: Sequence[ExportTree],
     pieces: Sequence[Piece],
     *,
     source_name: str,
@@ -45,7 +45,7 @@ def read_pieces(
         InterruptedRunError: a worker process was killed.
     """
     total = sum(piece.size for piece in pieces)
-    setup = Setup(source.name, source_name, export, str(folder), "")
+    setup = Setup(source.name, source_name, list(exports), str(folder), "")
     if (
         workers < 2
         or len(pieces) < 2
@@ -67,7 +67,7 @@ def read_pieces(
 
 def _read_here(source: Source, setup: Setup, pieces: Sequence[Piece]) -> Iterator[PieceResult]:
     reader = PieceReader(
-        source, setup.export, source_name=setup.source_name, folder=Path(setup.folder), name="here"
+        source, setup.exports, source_name=setup.source_name, folder=Path(setup.folder), name="here"
     )
     for number, piece in enumerate(pieces):
         yield reader.read(number, piece)

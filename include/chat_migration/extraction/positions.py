@@ -7,7 +7,8 @@ A position is the place (``sent_at_ms``, ``order_key``) of the first unread mess
   has no more than n such messages; no position for 0, which means that all is read.
 
 The count looks at the group's own conversation (not at topics), at messages that are neither system rows nor
-deleted, over everything the export holds, whatever the window.
+deleted, over everything the export holds, whatever the window. Where not everything is read, a place counts only
+if nothing that is left out can be newer; else the count itself is staged, for whoever knows the earlier messages.
 
 How the n-th newest is found without looking at pairs of members and messages: number the messages of a group
 from the newest, p = 0, 1, …; the j-th own message of a member (j = 0, 1, …) has q = p - j newer messages of
@@ -40,17 +41,43 @@ COUNTED = """CREATE TABLE counted AS
     ) USING (group_id, user_id)"""
 """The number of the first unread message; NULL where all messages of others are unread."""
 
+HIDDEN = """CREATE TABLE hidden AS
+    SELECT group_id, max(last_ms) AS newest_hidden_ms FROM skipped
+    WHERE starts_with(conversation, 'group:') GROUP BY group_id"""
+"""When the newest message of each group was sent that stands in a file which was not opened."""
+
+LATER = """CREATE TABLE later AS
+    SELECT group_id, sender_id, count(*) AS rows FROM newest WHERE sent_at_ms >= {end_ms} GROUP BY ALL"""
+"""How many of the messages read are later than what is taken (``end_ms``, or NULL), by sender."""
+
+PLACED = """CREATE TABLE placed AS
+    SELECT c.group_id, c.user_id, newest.sent_at_ms, newest.order_key,
+        coalesce(total, 0) - coalesce(mine.rows, 0) AS later_of_others,
+        {is_partial} OR (newest_hidden_ms IS NOT NULL
+            AND NOT coalesce(newest.sent_at_ms > newest_hidden_ms, false)) AS is_open
+    FROM counted c
+    LEFT JOIN newest ON newest.group_id = c.group_id AND newest.p = c.p
+    LEFT JOIN hidden ON hidden.group_id = c.group_id
+    LEFT JOIN (SELECT group_id, sum(rows) AS total FROM later GROUP BY ALL) AS every
+        ON every.group_id = c.group_id
+    LEFT JOIN later AS mine ON mine.group_id = c.group_id AND mine.sender_id = c.user_id"""
+"""Where the first unread messages stand among the rows read; of those that are open nobody knows here.
+
+``is_partial`` says that rows of any time may stand in exports that are not read.
+"""
+
 MEMBERS = """SELECT m.group_id, m.user_id, role, joined_at_ms, left_at_ms, nickname,
         unread_count IS NOT NULL OR last_read_at_ms IS NOT NULL AS has_read_state,
         CASE WHEN unread_count = 0 THEN NULL
-            WHEN unread_count > 0 THEN coalesce(newest.sent_at_ms, 0)
+            WHEN is_open THEN NULL
+            WHEN unread_count > 0 THEN coalesce(sent_at_ms, 0)
             ELSE last_read_at_ms + 1 END AS first_unread_ms,
-        CASE WHEN unread_count > 0 THEN coalesce(newest.order_key, '') ELSE '' END AS first_unread_order,
+        CASE WHEN unread_count > 0 AND NOT is_open THEN coalesce(order_key, '') ELSE '' END AS first_unread_order,
+        CASE WHEN is_open THEN greatest(1, unread_count - later_of_others)::BIGINT END AS unread_count,
         file, line
     FROM members m
-    LEFT JOIN counted ON m.group_id = counted.group_id AND m.user_id = counted.user_id
-    LEFT JOIN newest ON newest.group_id = counted.group_id AND newest.p = counted.p
+    LEFT JOIN placed ON m.group_id = placed.group_id AND m.user_id = placed.user_id
     ORDER BY m.group_id, m.user_id"""
 """The staged members."""
 
-STEPS = (COUNTING, NEWEST, OWN, COUNTED)
+STEPS = (COUNTING, NEWEST, OWN, COUNTED, HIDDEN, LATER, PLACED)

@@ -14,7 +14,7 @@ class Setup(msgspec.Struct, frozen=True, tag="setup"):
 
     source: str
     source_name: str
-    export: ExportTree
+    exports: list[ExportTree]
     folder: str
     name: str
 

@@ -31,7 +31,7 @@ MEMBERS = _raw(
     schemas.MEMBERS,
     ("last_read_at_ms", _LONG),
     ("unread_count", _LONG),
-    without=frozenset({"has_read_state", "first_unread_ms", "first_unread_order"}),
+    without=frozenset({"has_read_state", "first_unread_ms", "first_unread_order", "unread_count"}),
 )
 DIRECT_READS = _raw(schemas.DIRECT_READS)
 MESSAGES = _raw(schemas.MESSAGES, ("group_id", _TEXT))

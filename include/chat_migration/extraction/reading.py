@@ -41,12 +41,13 @@ class PieceResult(msgspec.Struct, frozen=True):
 def line_bases(pieces: Sequence[Piece], results: Sequence[PieceResult]) -> list[int]:
     """Return, for each piece, the lines of its file that stand before it; none for whole files."""
     bases: list[int] = []
-    lines: dict[str, int] = {}
+    lines: dict[tuple[int, str], int] = {}
     for piece, result in zip(pieces, results, strict=True):
-        before = lines.get(piece.paths[0], 0) if piece.end else 0
+        file = (piece.drop, piece.paths[0])
+        before = lines.get(file, 0) if piece.end else 0
         bases.append(before)
         if piece.end:
-            lines[piece.paths[0]] = before + result.lines
+            lines[file] = before + result.lines
     return bases
 
 
@@ -105,16 +106,23 @@ class Chunks:
 
 
 class PieceReader:
-    """Reads pieces of one export, one after another, into chunks under ``folder``.
+    """Reads pieces of exports, one after another, into chunks under ``folder``.
 
     Args:
+        exports: those that are read together; a piece says of which it is.
         name: tells the chunks of this process from those of others.
     """
 
     def __init__(
-        self, source: Source, export: ExportTree, *, source_name: str, folder: Path, name: str
+        self,
+        source: Source,
+        exports: Sequence[ExportTree],
+        *,
+        source_name: str,
+        folder: Path,
+        name: str,
     ) -> None:
-        self._source, self._export = source, export
+        self._source, self._exports = source, exports
         self._messages = Chunks(folder, name, Shape("messages", MessageColumns(source_name)))
         self._others = {kind: Chunks(folder, name, shape) for kind, shape in SHAPES.items()}
 
@@ -127,7 +135,7 @@ class PieceReader:
         seq = first = number << raw.PIECE_SHIFT
         lines, unknown = 0, _UnknownFields()
         add_message = self._messages.add_message
-        for item in self._source.read(self._export, piece):
+        for item in self._source.read(self._exports[piece.drop], piece):
             if type(item) is Message:
                 add_message(seq, item)
                 seq += 1

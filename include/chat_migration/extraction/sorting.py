@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chat_migration.extraction import raw
+from chat_migration.extraction.cut import Cut
 from chat_migration.extraction.reading import PieceResult, line_bases
 from chat_migration.sources.base import Piece
-from chat_migration.window import Window
+from chat_migration.store.file_index import DETAILS
 
 BATCH_ROWS = 16_384
 
@@ -40,14 +41,22 @@ SAME = {
         newest_first="greatest(edited_at_ms, deleted_at_ms) DESC NULLS LAST, ",
     ),
 }
-"""Of rows with one key the first by this order stays, then the last by file name and line."""
+"""Of rows with one key the first by this order stays, then the last by file name and line.
+
+Before all that, a message to which something happened since the cut's begin goes before one to which nothing did:
+so no row that may stand in a file which is not opened decides about one that is taken.
+"""
 
 
 class Sorter:
     """A DuckDB database over the raw chunks of one extract.
 
     Tables: ``raw_<table>`` as read, with lines that count from the file's start; ``<table>`` without
-    duplicates; ``ended``, the rows that go no further. Messages are cut to the window in ``staged``.
+    duplicates; ``ended``, the rows that go no further; ``skipped``, by conversation what is known of files that
+    were not opened. The messages that are taken are in ``staged``.
+
+    Args:
+        names: of the drops, by ``Piece.drop``; a file's name begins with its drop's, if that has one.
     """
 
     def __init__(
@@ -56,6 +65,7 @@ class Sorter:
         pieces: Sequence[Piece],
         results: Sequence[PieceResult],
         *,
+        names: Sequence[str],
         memory_limit: str,
     ) -> None:
         import duckdb  # noqa: PLC0415 - heavy, and reading processes do without
@@ -71,20 +81,42 @@ class Sorter:
                 "autoinstall_known_extensions": False,
             }
         )
-        self._open_raw(folder / "raw", line_bases(pieces, results))
+        prefixes = [f"{names[piece.drop]}/" if names[piece.drop] else "" for piece in pieces]
+        self._open_raw(folder / "raw", line_bases(pieces, results), prefixes)
 
-    def run(self, window: Window) -> None:
-        """Find duplicates and cut to the window."""
-        for table in SAME:
-            self._find_duplicates(table)
-        self._sql.execute(f"CREATE VIEW staged AS SELECT * FROM messages WHERE {inside(window)}")
-        kept = "outcome, reason, detail, advice, id, conversation, file, line"
-        doubles = " UNION ALL ".join(f"SELECT * FROM ended_{table}" for table in SAME)
+    def skip(self, details: Sequence[Path], numbers: Sequence[int]) -> None:
+        """Take in what is known of files that were not opened, by their numbers in the details."""
+        self._sql.register("no_details", DETAILS.empty_table())
+        self._sql.register("numbers", pa.table({"number": pa.array(numbers, pa.int64())}))
+        files = ", ".join(f"'{_quoted(file)}'" for file in details)
+        known = f"read_parquet([{files}])" if files and numbers else "no_details"
         self._sql.execute(
-            f"""CREATE TABLE ended AS SELECT record_type, {kept} FROM
-                (SELECT record_type, {kept}, sent_at_ms FROM raw_problems UNION ALL {doubles})
-                WHERE sent_at_ms IS NULL OR {inside(window)}"""
+            f"""CREATE TABLE skipped AS SELECT conversation, any_value(group_id) AS group_id,
+                    sum(rows)::BIGINT AS rows, min(first_ms) AS first_ms, max(last_ms) AS last_ms
+                FROM {known} SEMI JOIN numbers USING (number) GROUP BY conversation"""
         )
+
+    def run(self, cut: Cut) -> None:
+        """Find duplicates and take what is to be taken."""
+        for table in SAME:
+            self._find_duplicates(table, cut)
+        self._sql.execute(f"CREATE VIEW staged AS SELECT * FROM messages WHERE {cut.taken}")
+        kept = "outcome, reason, detail, advice, id, conversation, file, line"
+        doubles = " UNION ALL ".join(
+            f"SELECT record_type, {kept} FROM ended_{table}" for table in SAME
+        )
+        self._sql.execute(
+            f"""CREATE TABLE ended AS SELECT record_type, {kept} FROM raw_problems
+                WHERE sent_at_ms IS NULL OR {cut.sent} UNION ALL {doubles}"""
+        )
+
+    def number_files(self, numbered: dict[str, int]) -> None:
+        """Make ``read_files``: the numbers of the files that were read, by their names."""
+        columns = {
+            "file": pa.array(list(numbered), pa.string()),
+            "number": pa.array(list(numbered.values()), pa.int64()),
+        }
+        self._sql.register("read_files", pa.table(columns))
 
     def execute(self, sql: str) -> None:
         """Run a statement."""
@@ -104,27 +136,40 @@ class Sorter:
     def __exit__(self, *_: object) -> None:
         self._sql.close()
 
-    def _open_raw(self, folder: Path, bases: list[int]) -> None:
-        """Make the views over the chunks, with lines that count from the file's start."""
-        line = (
-            f"line + ({bases}::BIGINT[])[(seq >> {raw.PIECE_SHIFT}) + 1]" if any(bases) else "line"
-        )
+    def _open_raw(self, folder: Path, bases: list[int], prefixes: list[str]) -> None:
+        """Make the views over the chunks: lines count from the file's start, names begin with the drop's."""
+        piece = f"(seq >> {raw.PIECE_SHIFT})"
+        line = f"line + ({bases}::BIGINT[])[{piece} + 1]" if any(bases) else "line"
+        name = "file"
+        if any(prefixes):
+            numbered = {
+                "piece": pa.array(range(len(prefixes)), pa.int64()),
+                "prefix": pa.array(prefixes, pa.string()),
+            }
+            self._sql.register("prefixes", pa.table(numbered))
+            name = "concat(prefix, file)"
         for table, schema in raw.BY_TABLE.items():
             where = folder / table
             where.mkdir(exist_ok=True)
             pq.ParquetWriter(where / "empty.parquet", schema).close()
             files = ", ".join(f"'{_quoted(file)}'" for file in sorted(where.iterdir()))
             chunks = f"read_parquet([{files}])"
+            if any(prefixes):
+                chunks = f"(SELECT *, {piece} AS piece FROM {chunks}) JOIN prefixes USING (piece)"
+            columns = ", ".join(f'"{column}"' for column in schema.names)
             self._sql.execute(
-                f"CREATE VIEW raw_{table} AS SELECT * REPLACE ({line} AS line) FROM {chunks}"
+                f"""CREATE VIEW raw_{table} AS SELECT {columns} FROM
+                    (SELECT * REPLACE ({line} AS line, {name} AS file) FROM {chunks})"""
             )
 
-    def _find_duplicates(self, table: str) -> None:
+    def _find_duplicates(self, table: str, cut: Cut) -> None:
         """Make ``ended_<table>`` (rows that another one replaces) and ``<table>`` (all others)."""
         keys = SAME[table]
         columns = ", ".join(keys.columns)
         is_message = table == "messages"
         order = f"{keys.newest_first}file DESC, line DESC, seq DESC"
+        if is_message and cut.begin_ms is not None:
+            order = f"{cut.past}, {order}"
         self._sql.execute(
             f"CREATE TABLE many_{table} AS "
             f"SELECT {columns} FROM raw_{table} GROUP BY ALL HAVING count(*) > 1"
@@ -133,8 +178,7 @@ class Sorter:
             f"""CREATE TABLE double_{table} AS
                 SELECT seq, file, line, {keys.record_type} AS record_type, {keys.legacy_id} AS id,
                     {"conversation" if is_message else "''"} AS conversation,
-                    {"sent_at_ms" if is_message else "NULL::BIGINT"} AS sent_at_ms,
-                    {"NOT derived" if table == "users" else "true"} AS is_counted,
+                    {_IS_COUNTED.get(table, cut.taken if is_message else "true")} AS is_counted,
                     row_number() OVER same AS place,
                     first_value(concat('`', file, '`, line ', line)) OVER same AS kept
                 FROM raw_{table} SEMI JOIN many_{table} USING ({columns})
@@ -144,7 +188,7 @@ class Sorter:
             f"""CREATE VIEW ended_{table} AS
                 SELECT record_type, 'skipped' AS outcome, 'duplicate' AS reason,
                     concat('The same record stands in ', kept, '; that row is used.') AS detail,
-                    '' AS advice, id, conversation, file, line, sent_at_ms
+                    '' AS advice, id, conversation, file, line
                 FROM double_{table} WHERE place > 1 AND is_counted"""
         )
         self._sql.execute(
@@ -153,14 +197,8 @@ class Sorter:
         )
 
 
-def inside(window: Window) -> str:
-    """Return the SQL condition that ``sent_at_ms`` lies in a window."""
-    bounds = [
-        f"sent_at_ms {sign} {bound}"
-        for sign, bound in ((">=", window.start_ms), ("<", window.end_ms))
-        if bound is not None
-    ]
-    return " AND ".join(bounds) or "true"
+_IS_COUNTED = {"users": "NOT derived"}
+"""Users that only messages name stand in many rows; they count once."""
 
 
 def _quoted(path: Path) -> str:

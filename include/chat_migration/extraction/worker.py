@@ -27,7 +27,7 @@ def serve(orders: BinaryIO, answers: BinaryIO) -> None:
     setup = msgspec.json.decode(orders.readline(), type=Setup)
     reader = PieceReader(
         open_source(setup.source),
-        setup.export,
+        setup.exports,
         source_name=setup.source_name,
         folder=Path(setup.folder),
         name=setup.name,

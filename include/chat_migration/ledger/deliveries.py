@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Update, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Update,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from chat_migration.ledger import schema
-from chat_migration.ledger.base import LedgerBase, chunks, insert_into
+from chat_migration.ledger.base import execute_all, insert_into
+from chat_migration.ledger.holds import HoldVerbs
 from chat_migration.ledger.moves import Move
 from chat_migration.ledger.records import Delivery, Stream
-from chat_migration.ledger.states import ALLOWED, UNREAD_UNKNOWN, UNRESOLVED, DeliveryState
+from chat_migration.ledger.states import (
+    ALLOWED,
+    BEGINNING,
+    UNREAD_UNKNOWN,
+    UNRESOLVED,
+    DeliveryState,
+)
 
 _MOVED = (
-    "state", "slot", "sequence", "code", "reason", "attempts", "late", "source_hash",
-    "render_version", "run_id", "updated_at_ms",
+    "state", "slot", "sequence", "code", "reason", "attempts", "late", "parts", "source_hash",
+    "render_version", "run_id", "changed_run_id", "updated_at_ms",
 )  # fmt: skip
-"""What a move may change. Keys never change; a slot only when a row that never arrived is planned anew."""
+"""What a move may change. Keys never change; a slot, and the number of parts, only when a row that never arrived
+as a whole is planned anew."""
 
 
 class IllegalMoveError(RuntimeError):
     """A verb was used on a delivery whose state does not allow it: a bug, never bad input."""
 
 
-class DeliveryVerbs(LedgerBase):
+class DeliveryVerbs(HoldVerbs):
     """Verbs over the parts of messages."""
 
     def is_empty(self) -> bool:
@@ -35,22 +55,21 @@ class DeliveryVerbs(LedgerBase):
             .where(schema.deliveries.c.app_id == self.app_id)
             .limit(1)
         )
-        with self.database.reading() as connection:
-            return connection.execute(query).first() is None
+        return self.database.read(lambda connection: connection.execute(query).first()) is None
 
     def deliveries(self, message_keys: Sequence[str]) -> dict[str, list[Delivery]]:
         """Return what is known of some messages: key → its parts in order."""
         table = schema.deliveries
         found: dict[str, list[Delivery]] = {}
-        with self.database.reading() as connection:
-            for chunk in chunks(message_keys):
-                query = (
-                    select(table)
-                    .where(table.c.app_id == self.app_id, table.c.message_key.in_(chunk))
-                    .order_by(table.c.message_key, table.c.part)
-                )
-                for row in connection.execute(query):
-                    found.setdefault(row.message_key, []).append(_delivery(row))
+        for row in self.read_chunks(
+            message_keys,
+            lambda chunk: (
+                select(table)
+                .where(table.c.app_id == self.app_id, table.c.message_key.in_(chunk))
+                .order_by(table.c.message_key, table.c.part)
+            ),
+        ):
+            found.setdefault(row.message_key, []).append(_delivery(row))
         return found
 
     def unresolved(self, conversation: str) -> list[Delivery]:
@@ -61,49 +80,69 @@ class DeliveryVerbs(LedgerBase):
             .where(
                 table.c.app_id == self.app_id,
                 table.c.conversation == conversation,
-                table.c.state.in_(UNRESOLVED),
+                _is_unresolved(),
             )
             .order_by(table.c.slot, table.c.message_key, table.c.part)
         )
-        with self.database.reading() as connection:
-            return [_delivery(row) for row in connection.execute(query)]
+        return [
+            _delivery(row) for row in self.database.read(lambda each: each.execute(query).all())
+        ]
 
     def count_unresolved(self) -> int:
-        """Return how many deliveries of this app have an unknown outcome."""
-        table = schema.deliveries
-        query = select(func.count()).where(
-            table.c.app_id == self.app_id, table.c.state.in_(UNRESOLVED)
+        """Return how many deliveries of this app have an unknown outcome, but for those in flight.
+
+        What a worker that is alive holds is its own to resolve.
+        """
+        table, holds = schema.deliveries, schema.holds
+        held = select(holds.c.conversation).where(
+            holds.c.app_id == self.app_id, holds.c.worker_id.in_(self.workers_alive())
         )
-        with self.database.reading() as connection:
-            return int(connection.scalar(query) or 0)
+        query = select(func.count()).where(
+            table.c.app_id == self.app_id, _is_unresolved(), table.c.conversation.not_in(held)
+        )
+        return int(self.database.read(lambda connection: connection.scalar(query)) or 0)
+
+    def has_rejected(self, conversation: str, reason: str) -> bool:
+        """Tell whether a part of a conversation was rejected for some reason."""
+        table = schema.deliveries
+        query = (
+            select(table.c.part)
+            .where(
+                table.c.app_id == self.app_id,
+                table.c.conversation == conversation,
+                table.c.state == DeliveryState.REJECTED,
+                table.c.reason == reason,
+            )
+            .limit(1)
+        )
+        return self.database.read(lambda connection: connection.execute(query).first()) is not None
 
     def taken_randoms(self, conversation: str, candidates: Sequence[int]) -> set[int]:
         """Return those of some ``Random`` candidates that a message of the conversation has already."""
         table = schema.deliveries
-        taken: set[int] = set()
-        with self.database.reading() as connection:
-            for chunk in chunks(candidates):
-                query = select(table.c.random).where(
-                    table.c.app_id == self.app_id,
-                    table.c.conversation == conversation,
-                    table.c.random.in_(chunk),
-                )
-                taken.update(int(value) for value in connection.scalars(query))
-        return taken
+        rows = self.read_chunks(
+            candidates,
+            lambda chunk: select(table.c.random).where(
+                table.c.app_id == self.app_id,
+                table.c.conversation == conversation,
+                table.c.random.in_(chunk),
+            ),
+        )
+        return {int(row.random) for row in rows}
 
     def sequences_by_slot(self, conversation: str, slots: Sequence[int]) -> dict[int, set[int]]:
         """Return slot → the sequences taken in it, for one-to-one conversations."""
         table = schema.deliveries
         taken: dict[int, set[int]] = {}
-        with self.database.reading() as connection:
-            for chunk in chunks(slots):
-                query = select(table.c.slot, table.c.sequence).where(
-                    table.c.app_id == self.app_id,
-                    table.c.conversation == conversation,
-                    table.c.slot.in_(chunk),
-                )
-                for slot, sequence in connection.execute(query):
-                    taken.setdefault(int(slot), set()).add(int(sequence or 0))
+        for row in self.read_chunks(
+            slots,
+            lambda chunk: select(table.c.slot, table.c.sequence).where(
+                table.c.app_id == self.app_id,
+                table.c.conversation == conversation,
+                table.c.slot.in_(chunk),
+            ),
+        ):
+            taken.setdefault(int(row.slot), set()).add(int(row.sequence or 0))
         return taken
 
     def advance(
@@ -114,18 +153,23 @@ class DeliveryVerbs(LedgerBase):
         stream: Stream | None = None,
         dirty: bool = False,
         landed: bool = False,
+        holder: str = "",
     ) -> None:
         """Apply several moves of one conversation, and its frontier, in one transaction.
 
         ``dirty`` says that messages are about to be sent, ``landed`` that one arrived: what the target holds of
-        the group's unread counts is unknown after the first, and 0 after the second.
+        the group's unread counts is unknown after the first, and 0 after the second. A withdrawal marks the group
+        for a recount by itself. ``holder`` is the worker that must still hold the conversation.
 
         Raises:
+            LostHoldError: another worker has taken the conversation over; nothing is written then.
             IllegalMoveError: a delivery's state does not allow its move; nothing is written then.
         """
         now = self._clock.now_ms()
 
         def apply(connection: Connection) -> None:
+            if holder:
+                self.require_hold(connection, conversation, holder)
             for verb, deliveries in _by_verb(moves):
                 self._move(connection, verb, deliveries, now)
             if stream is not None:
@@ -133,6 +177,8 @@ class DeliveryVerbs(LedgerBase):
                 self.upsert_in(connection, schema.streams, [row])
             if dirty:
                 self._mark_dirty(connection, conversation)
+            elif any(move.verb == "withdraw" for move in moves):
+                self._mark_recount(connection, conversation)
             if landed:
                 self._reset_unread(connection, conversation)
 
@@ -141,25 +187,15 @@ class DeliveryVerbs(LedgerBase):
     def _move(
         self, connection: Connection, verb: str, deliveries: list[Delivery], now: int
     ) -> None:
-        table = schema.deliveries
         rows = [
             msgspec.structs.asdict(each)
             | {"app_id": self.app_id, "late": int(each.late), "updated_at_ms": now}
             for each in deliveries
         ]
-        statement = insert_into(table, connection)
-        statement = statement.on_conflict_do_update(
-            index_elements=[column.name for column in table.primary_key],
-            set_={name: statement.excluded[name] for name in _MOVED},
-            # Not IN: an expanding list cannot be part of a statement that is executed for many rows at once.
-            where=or_(*(table.c.state == state for state in ALLOWED[verb])),
-        )
-        if connection.dialect.name == "sqlite":
-            before = connection.connection.dbapi_connection.total_changes  # type: ignore[union-attr]
-            connection.execute(statement, rows)
-            written = connection.connection.dbapi_connection.total_changes - before  # type: ignore[union-attr]
+        if verb in BEGINNING:
+            written = execute_all(connection, _written(verb, connection.dialect.name), rows)
         else:
-            written = sum(connection.execute(statement, [row]).rowcount for row in rows)
+            written = execute_all(connection, _moved(verb), [_keyed(row) for row in rows])
         if written != len(rows):
             raise IllegalMoveError(
                 f"`{verb}` does not fit the state of {len(rows) - written} deliveries"
@@ -167,16 +203,21 @@ class DeliveryVerbs(LedgerBase):
 
     def _mark_dirty(self, connection: Connection, conversation: str) -> None:
         """Messages are about to be sent: the counts that the target holds are no longer known."""
-        groups, positions = schema.groups, schema.read_positions
-        connection.execute(
-            update(groups)
-            .where(groups.c.app_id == self.app_id, groups.c.conversation == conversation)
-            .values(unread_dirty=1)
-        )
+        positions = schema.read_positions
+        self._mark_recount(connection, conversation)
         connection.execute(
             self._positions(conversation)
             .where(positions.c.unread_set > 0)
             .values(unread_set=UNREAD_UNKNOWN)
+        )
+
+    def _mark_recount(self, connection: Connection, conversation: str) -> None:
+        """What counts as unread may have changed; what the target was told stays."""
+        groups = schema.groups
+        connection.execute(
+            update(groups)
+            .where(groups.c.app_id == self.app_id, groups.c.conversation == conversation)
+            .values(unread_dirty=1)
         )
 
     def _reset_unread(self, connection: Connection, conversation: str) -> None:
@@ -198,15 +239,55 @@ class DeliveryVerbs(LedgerBase):
     def streams(self, conversations: Sequence[str]) -> dict[str, Stream]:
         """Return the frontiers of some conversations; those never sent to are missing."""
         table = schema.streams
-        found: dict[str, Stream] = {}
-        with self.database.reading() as connection:
-            for chunk in chunks(conversations):
-                query = select(table).where(
-                    table.c.app_id == self.app_id, table.c.conversation.in_(chunk)
-                )
-                for row in connection.execute(query):
-                    found[row.conversation] = _stream(row)
-        return found
+        rows = self.read_chunks(
+            conversations,
+            lambda chunk: select(table).where(
+                table.c.app_id == self.app_id, table.c.conversation.in_(chunk)
+            ),
+        )
+        return {row.conversation: _stream(row) for row in rows}
+
+
+@cache
+def _written(verb: str, dialect: str) -> Any:
+    """Return the statement that makes a delivery, or moves the one that is there."""
+    table = schema.deliveries
+    statement = insert_into(table, dialect)
+    return statement.on_conflict_do_update(
+        index_elements=[column.name for column in table.primary_key],
+        set_={name: statement.excluded[name] for name in _MOVED},
+        where=_allows(verb),
+    )
+
+
+@cache
+def _moved(verb: str) -> Update:
+    """Return the statement that moves a delivery that is there; see :func:`_keyed` for its parameters."""
+    table = schema.deliveries
+    return (
+        update(table)
+        .where(*(column == bindparam(f"its_{column.name}") for column in table.primary_key))
+        .where(_allows(verb))
+        .values({name: bindparam(f"new_{name}") for name in _MOVED})
+    )
+
+
+def _keyed(row: dict[str, Any]) -> dict[str, Any]:
+    keys = {f"its_{column.name}": row[column.name] for column in schema.deliveries.primary_key}
+    return keys | {f"new_{name}": row[name] for name in _MOVED}
+
+
+def _is_unresolved() -> ColumnElement[bool]:
+    """Return the condition of the index of unresolved deliveries, in the very words that the index has."""
+    given: BindParameter[tuple[str, ...]] = bindparam(
+        "unresolved", UNRESOLVED, expanding=True, literal_execute=True
+    )
+    return schema.deliveries.c.state.in_(given)
+
+
+def _allows(verb: str) -> ColumnElement[bool]:
+    # Not IN: an expanding list cannot be part of a statement that is executed for many rows at once.
+    return or_(*(schema.deliveries.c.state == state for state in ALLOWED[verb]))
 
 
 def _by_verb(moves: Sequence[Move]) -> Iterator[tuple[str, list[Delivery]]]:

@@ -9,34 +9,74 @@ from __future__ import annotations
 
 from typing import Self
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from chat_migration.clock import Clock, SystemClock
 from chat_migration.ledger import schema
-from chat_migration.ledger.database import Database
+from chat_migration.ledger.database import Database, DatabaseView
+from chat_migration.ledger.deferred import DeferredVerbs
 from chat_migration.ledger.deliveries import DeliveryVerbs, IllegalMoveError
 from chat_migration.ledger.entities import EntityVerbs
+from chat_migration.ledger.excerpts import ExcerptVerbs
 from chat_migration.ledger.unread import UnreadVerbs
+from chat_migration.ledger.windows import WindowVerbs
 
 __all__ = ["IllegalMoveError", "Ledger"]
 
 
-class Ledger(EntityVerbs, DeliveryVerbs, UnreadVerbs):
+class Ledger(EntityVerbs, DeliveryVerbs, UnreadVerbs, DeferredVerbs, ExcerptVerbs, WindowVerbs):
     """What the ledger's database holds of one app. Safe to use from many threads and processes."""
 
     @classmethod
     def open(cls, url: str, app: str, *, clock: Clock | None = None) -> Self:
-        """Open the ledger of one app; the database and the app's row are made where they are missing."""
-        database = Database(url)
+        """Open the ledger of one app; the database and the app's row are made where they are missing.
+
+        Raises:
+            UsageError: the URL, or what lies there, is not what a ledger can use.
+            LedgerUnreachableError: the database does not answer, for a minute.
+        """
+        clock = clock or SystemClock()
+        database = Database(url, clock=clock)
 
         def find(connection: Connection) -> int:
-            found = connection.scalar(select(schema.apps.c.id).where(schema.apps.c.name == app))
+            found = _find_app(connection, app)
             if found is None:
                 connection.execute(insert(schema.apps).values(name=app))
-                found = connection.scalar(select(schema.apps.c.id).where(schema.apps.c.name == app))
+                found = _find_app(connection, app)
             return int(found or 0)
 
-        return cls(database, database.write(find), clock or SystemClock())
+        try:
+            return cls(database, database.write(find), clock)
+        except BaseException:
+            database.close()
+            raise
+
+    @classmethod
+    def view(cls, url: str, app: str, *, clock: Clock | None = None) -> Self | None:
+        """Open the ledger of one app for a dry run: it is read as it is, and what is written is forgotten.
+
+        Returns:
+            The ledger; None if there is none yet, or none of this app.
+
+        Raises:
+            UsageError: as :meth:`open`, or the ledger must be upgraded first.
+            LedgerUnreachableError: the database does not answer, for a minute.
+        """
+        clock = clock or SystemClock()
+        database = DatabaseView(url, clock=clock)
+        try:
+            found = (
+                database.read(lambda connection: _find_app(connection, app))
+                if database.holds_ledger
+                else None
+            )
+        except BaseException:
+            database.close()
+            raise
+        if found is None:
+            database.close()
+            return None
+        return cls(database, found, clock)
 
     def close(self) -> None:
         """Finish what is waiting and close."""
@@ -50,42 +90,6 @@ class Ledger(EntityVerbs, DeliveryVerbs, UnreadVerbs):
         """Close it."""
         self.close()
 
-    def begin_run(
-        self, run_id: str, source_name: str, start_ms: int | None, end_ms: int | None
-    ) -> None:
-        """Remember that a run works on a window; beginning it again changes nothing."""
-        self.upsert(
-            schema.runs,
-            [{
-                "run_id": run_id, "source_name": source_name, "window_start_ms": start_ms,
-                "window_end_ms": end_ms, "started_at_ms": self._clock.now_ms(), "state": "running",
-            }],
-            keep=True,
-        )  # fmt: skip
 
-    def finish_run(
-        self,
-        run_id: str,
-        *,
-        complete: bool,
-        source_name: str,
-        window: tuple[int | None, int | None],
-    ) -> None:
-        """Close a run; a complete one also completes its window."""
-        now = self._clock.now_ms()
-
-        def finish(connection: Connection) -> None:
-            table = schema.runs
-            connection.execute(
-                update(table)
-                .where(table.c.app_id == self.app_id, table.c.run_id == run_id)
-                .values(finished_at_ms=now, state="complete" if complete else "incomplete")
-            )
-            if complete:
-                row = {
-                    "source_name": source_name, "run_id": run_id, "start_ms": window[0],
-                    "end_ms": window[1], "completed_at_ms": now,
-                }  # fmt: skip
-                self.upsert_in(connection, schema.windows, [row], keep=False)
-
-        self.database.write(finish)
+def _find_app(connection: Connection, app: str) -> int | None:
+    return connection.scalar(select(schema.apps.c.id).where(schema.apps.c.name == app))

@@ -55,5 +55,43 @@ def reject(delivery: Delivery, *, code: int | None, reason: str) -> Move:
     return Move("reject", _with(delivery, state=DeliveryState.REJECTED, code=code, reason=reason))
 
 
+def change(delivery: Delivery, *, source_hash: str, render_version: int, run_id: str) -> Move:
+    """Say that the target now shows the part as the source has it; ``source_hash`` is of that content."""
+    return Move(
+        "change",
+        _with(
+            delivery,
+            source_hash=source_hash,
+            render_version=render_version,
+            changed_run_id=run_id,
+            code=None,
+            reason="",
+        ),
+    )
+
+
+def refuse_change(delivery: Delivery, *, source_hash: str, code: int | None, reason: str) -> Move:
+    """Say that the target refused to change or withdraw this part for good; it stays as it was.
+
+    No run asks again for this content: ``source_hash`` is that of what was refused.
+    """
+    return Move("refuse_change", _with(delivery, source_hash=source_hash, code=code, reason=reason))
+
+
+def withdraw(delivery: Delivery, *, source_hash: str, run_id: str) -> Move:
+    """Say that nobody sees this part any more; its group's unread counts are to be looked at."""
+    return Move(
+        "withdraw",
+        _with(
+            delivery,
+            state=DeliveryState.WITHDRAWN,
+            source_hash=source_hash,
+            changed_run_id=run_id,
+            code=None,
+            reason="",
+        ),
+    )
+
+
 def _with(delivery: Delivery, **changes: Any) -> Delivery:
     return msgspec.structs.replace(delivery, **changes)

@@ -29,6 +29,8 @@ class Overview(msgspec.Struct, frozen=True):
     runs: list[RunLine]
     counts: dict[str, dict[str, int]]
     unresolved: int
+    workers: list[str]
+    """The stages that are at work now, a line each."""
 
 
 def overview(ledger: Ledger) -> Overview:
@@ -68,4 +70,13 @@ def overview(ledger: Ledger) -> Overview:
         )
         for row in rows
     ]
-    return Overview(lines, counts, ledger.count_unresolved())
+    return Overview(lines, counts, ledger.count_unresolved(), _workers(ledger))
+
+
+def _workers(ledger: Ledger) -> list[str]:
+    return [
+        f"at work: {worker.stage} of run {worker.run_id}, process {worker.process.process.partition('@')[0]}, "
+        f"holds {held:,} conversations"
+        for worker, held in ledger.workers()
+        if not worker.process.is_gone
+    ]

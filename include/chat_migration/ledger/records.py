@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chat_migration.ledger.states import DeliveryState, EntityState
+from chat_migration.process import ProcessName
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     attempts: int = 0
     run_id: str
+    changed_run_id: str = ""
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,16 @@ class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
     written_hash: str = ""
     run_id: str
     unread_dirty: bool = False
+    owner_id: str = ""
+
+
+class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A membership that the ledger knows; ``role`` "" is one that only the target knows."""
+
+    state: EntityState
+    role: str
+    reason: str = ""
+    run_id: str = ""
 
 
 class ReadPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,3 +77,20 @@ class ReadPosition(msgspec.Struct, frozen=True, kw_only=True):
     first_unread_order: str = ""
     unread_set: int = 0
     run_id: str = ""
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage at work, as others see it. ``lease_until_ms`` and ``grace_ms`` as in the table ``workers``."""
+
+    worker_id: str
+    run_id: str
+    stage: str
+    process: ProcessName
+    started_at_ms: int
+    lease_until_ms: int
+    grace_ms: int
+
+    @property
+    def free_at_ms(self) -> int:
+        """Return when others may take what this worker holds, if it renews its lease no more."""
+        return self.lease_until_ms + self.grace_ms

@@ -13,13 +13,18 @@ from sqlalchemy import (
     MetaData,
     PrimaryKeyConstraint,
     Table,
-    Text,
     UniqueConstraint,
 )
+from sqlalchemy import Text as AnyText
 
-SCHEMA_VERSION = 1
+from chat_migration.ledger.text import ByteOrderedText
+
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
+
+Text = AnyText().with_variant(ByteOrderedText(), "postgresql")
+"""Compared and sorted by its bytes, as SQLite does, whatever the database's language."""
 
 meta = Table(
     "meta",
@@ -104,10 +109,12 @@ groups = Table(
     Column("written_hash", Text, nullable=False),
     Column("run_id", Text, nullable=False),
     Column("unread_dirty", Integer, nullable=False),
+    Column("owner_id", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("app_id", "conversation"),
     UniqueConstraint("app_id", "group_id", "topic_id"),
 )
-"""Groups and topics by conversation. ``unread_dirty`` 1: messages were sent since the unread counts were set."""
+"""Groups and topics by conversation. ``unread_dirty`` 1: messages were sent since the unread counts were set.
+``owner_id``: the owner that was last written."""
 
 members = Table(
     "members",
@@ -172,18 +179,20 @@ deliveries = Table(
     Column("render_version", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("late", Integer, nullable=False),
-    Column("code", Integer),
+    Column("code", BigInteger),
     Column("reason", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("run_id", Text, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
+    Column("changed_run_id", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("app_id", "message_key", "part"),
     Index("deliveries_by_slot", "app_id", "conversation", "slot"),
     Index("deliveries_by_random", "app_id", "conversation", "random"),
     sqlite_with_rowid=False,
 )
 """One row per part of a message. ``slot``: the send time in the target, seconds. ``sequence``: the group
-``MsgSeq`` that the target gave, or the one-to-one ``MsgSeq`` that we chose. ``late`` 1: appended out of time."""
+``MsgSeq`` that the target gave, or the one-to-one ``MsgSeq`` that we chose. ``late`` 1: appended out of time.
+``changed_run_id``: the run that last changed or withdrew it in the target, ''."""
 
 Index(
     "deliveries_unresolved",
@@ -192,6 +201,20 @@ Index(
     sqlite_where=deliveries.c.state.in_(("intent", "in_doubt")),
     postgresql_where=deliveries.c.state.in_(("intent", "in_doubt")),
 )
+
+deferred = Table(
+    "deferred",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("source_name", Text, nullable=False),
+    Column("message_key", Text, nullable=False),
+    Column("conversation", Text, nullable=False),
+    Column("sent_at_ms", BigInteger, nullable=False),
+    Column("extract", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    PrimaryKeyConstraint("app_id", "source_name", "message_key"),
+)
+"""Rows that were too new to be sent, and the extract on the stage that keeps them for the next run of their source."""
 
 budgets = Table(
     "budgets",
@@ -204,3 +227,42 @@ budgets = Table(
     PrimaryKeyConstraint("app_id", "api"),
 )
 """When the next call of an API may start, epoch microseconds, for all processes that share this ledger."""
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("worker_id", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("machine", Text, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("lease_until_ms", BigInteger, nullable=False),
+    Column("grace_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("app_id", "worker_id"),
+)
+"""The stages at work, and how long each may be relied on: it renews ``lease_until_ms`` while it lives, and
+starts no call that could outlive it. ``grace_ms`` more must pass before somebody else takes what it holds."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("app_id", Integer, nullable=False),
+    Column("conversation", Text, nullable=False),
+    Column("worker_id", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("app_id", "conversation"),
+    Index("holds_by_worker", "app_id", "worker_id"),
+)
+"""Which worker alone may write to a conversation."""
+
+commits = Table(
+    "commits",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+"""The last transaction that each open writer committed, PostgreSQL only: a writer whose connection is cut in the middle
+of a commit reads here whether it was kept."""

@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from chat_migration.ledger import schema
-from chat_migration.ledger.base import LedgerBase
+from chat_migration.ledger.base import LedgerBase, chunks
 from chat_migration.ledger.records import ReadPosition
 from chat_migration.ledger.states import DeliveryState
+
+_FIRST_PAGE, _LARGEST_PAGE = 250, 4000
+"""Messages that are read at a time where nobody knows how many will be wanted."""
 
 
 class UnreadVerbs(LedgerBase):
     """Verbs over what members have read."""
 
     def record_positions(self, positions: Sequence[ReadPosition]) -> None:
-        """Write how far members have read; what the target was told stays as it is."""
-        self.upsert(
-            schema.read_positions,
-            [msgspec.structs.asdict(each) for each in positions],
-            fixed=("unread_set", "run_id"),
-        )
+        """Write how far members have read; what the target was told stays as it is.
+
+        A group of which somebody's position is another than before is marked: its counts may not be right now.
+        """
+        table, groups = schema.read_positions, schema.groups
+
+        def write(connection: Connection) -> None:
+            known = _known_positions(connection, self.app_id, positions)
+            changed = [
+                each for each in positions if known.get(_member(each), _ALL_READ) != _place(each)
+            ]
+            new = [each for each in positions if _member(each) not in known]
+            rows = {_member(each): msgspec.structs.asdict(each) for each in (*changed, *new)}
+            self.upsert_in(connection, table, rows.values(), fixed=("unread_set", "run_id"))
+            for group_ids in chunks(sorted({each.group_id for each in changed})):
+                connection.execute(
+                    update(groups)
+                    .where(
+                        groups.c.app_id == self.app_id,
+                        groups.c.group_id.in_(group_ids),
+                        groups.c.topic_id == "",
+                    )
+                    .values(unread_dirty=1)
+                )
+
+        if positions:
+            self.database.write(write)
 
     def positions(self, group_id: str) -> list[ReadPosition]:
         """Return the read positions of one group's members, by account."""
@@ -32,18 +57,17 @@ class UnreadVerbs(LedgerBase):
             .where(table.c.app_id == self.app_id, table.c.group_id == group_id)
             .order_by(table.c.account_id)
         )
-        with self.database.reading() as connection:
-            return [
-                ReadPosition(
-                    group_id=row.group_id,
-                    account_id=row.account_id,
-                    first_unread_ms=row.first_unread_ms,
-                    first_unread_order=row.first_unread_order,
-                    unread_set=row.unread_set,
-                    run_id=row.run_id,
-                )
-                for row in connection.execute(query)
-            ]
+        return [
+            ReadPosition(
+                group_id=row.group_id,
+                account_id=row.account_id,
+                first_unread_ms=row.first_unread_ms,
+                first_unread_order=row.first_unread_order,
+                unread_set=row.unread_set,
+                run_id=row.run_id,
+            )
+            for row in self.database.read(lambda connection: connection.execute(query).all())
+        ]
 
     def record_unread(self, group_id: str, account_id: str, count: int, run_id: str) -> None:
         """Remember the unread count that the target now holds for a member."""
@@ -59,6 +83,27 @@ class UnreadVerbs(LedgerBase):
                 )
                 .values(unread_set=count, run_id=run_id)
             )
+
+        self.database.write(write)
+
+    def record_unread_counts(self, group_id: str, counts: dict[str, int], run_id: str) -> None:
+        """Remember the unread counts that the target holds for some members of one group, all at once."""
+        table = schema.read_positions
+        rows = [{"its_account_id": name, "its_count": count} for name, count in counts.items()]
+        if not rows:
+            return
+        statement = (
+            update(table)
+            .where(
+                table.c.app_id == self.app_id,
+                table.c.group_id == group_id,
+                table.c.account_id == bindparam("its_account_id"),
+            )
+            .values(unread_set=bindparam("its_count"), run_id=run_id)
+        )
+
+        def write(connection: Connection) -> None:
+            connection.execute(statement, rows)
 
         self.database.write(write)
 
@@ -85,12 +130,52 @@ class UnreadVerbs(LedgerBase):
                 table.c.conversation == conversation,
                 table.c.state == DeliveryState.DELIVERED,
                 table.c.sent_at_ms >= from_ms,
+                # No message of a group stands before its own second, and there is an index of slots.
+                table.c.slot >= from_ms // 1000,
             )
             .order_by(table.c.sent_at_ms, table.c.order_key, table.c.part)
         )
-        with self.database.reading() as connection:
-            for row in connection.execute(query):
-                yield int(row.sent_at_ms), str(row.order_key), str(row.sender)
+        for row in self.database.stream(query):
+            yield int(row.sent_at_ms), str(row.order_key), str(row.sender)
+
+    def newest_places(self, conversation: str) -> Iterator[tuple[int, int, str, str, str]]:
+        """Yield (slot, sent_at_ms, order_key, sender, key) of each message dealt with, from the newest slot down.
+
+        Withdrawn ones are left out. They are read a page at a time, so whoever has seen enough stops.
+        """
+        slot, key, most = None, "", _FIRST_PAGE
+        while page := self._places_page(conversation, slot, key, most):
+            for row in page:
+                yield row.slot, row.sent_at_ms, row.order_key, row.sender, row.message_key
+            if len(page) < most:
+                return
+            slot, key = page[-1].slot, page[-1].message_key
+            most = min(2 * most, _LARGEST_PAGE)
+
+    def _places_page(
+        self, conversation: str, slot: int | None, key: str, most: int
+    ) -> list[Row[Any]]:
+        """Return messages in slots before one, or in it with a key before another."""
+        table = schema.deliveries
+        query = (
+            select(
+                table.c.slot, table.c.sent_at_ms, table.c.order_key, table.c.sender,
+                table.c.message_key,
+            )
+            .where(
+                table.c.app_id == self.app_id,
+                table.c.conversation == conversation,
+                table.c.part == 0,
+                table.c.state != DeliveryState.WITHDRAWN,
+            )
+            .order_by(table.c.slot.desc(), table.c.message_key.desc())
+            .limit(most)
+        )  # fmt: skip
+        if slot is not None:
+            query = query.where(
+                table.c.slot <= slot, or_(table.c.slot < slot, table.c.message_key < key)
+            )
+        return self.database.read(lambda connection: list(connection.execute(query)))
 
     def delivered_count(self, conversation: str) -> int:
         """Return how many parts of a conversation are delivered."""
@@ -100,5 +185,29 @@ class UnreadVerbs(LedgerBase):
             table.c.conversation == conversation,
             table.c.state == DeliveryState.DELIVERED,
         )
-        with self.database.reading() as connection:
-            return int(connection.scalar(query) or 0)
+        return int(self.database.read(lambda connection: connection.scalar(query)) or 0)
+
+
+_ALL_READ: tuple[int | None, str] = (None, "")
+
+
+def _member(position: ReadPosition) -> tuple[str, str]:
+    return position.group_id, position.account_id
+
+
+def _place(position: ReadPosition) -> tuple[int | None, str]:
+    return position.first_unread_ms, position.first_unread_order
+
+
+def _known_positions(
+    connection: Connection, app_id: int, positions: Sequence[ReadPosition]
+) -> dict[tuple[str, str], tuple[int | None, str]]:
+    """Return (group, account) → place, of all members of the groups that some positions belong to."""
+    table = schema.read_positions
+    return {
+        (row.group_id, row.account_id): (row.first_unread_ms, row.first_unread_order)
+        for group_ids in chunks(sorted({each.group_id for each in positions}))
+        for row in connection.execute(
+            select(table).where(table.c.app_id == app_id, table.c.group_id.in_(group_ids))
+        )
+    }

@@ -5,18 +5,27 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import pyarrow as pa
 
+from chat_migration.errors import UsageError
 from chat_migration.ledger.ledger import Ledger
 from chat_migration.model import Conversation, Outcome, Topic
 from chat_migration.planning.forecast import Forecast
-from chat_migration.planning.groups import GroupPlanner, group_rows, plan_members, topics_of
+from chat_migration.planning.groups import (
+    GroupPlanner,
+    GroupRow,
+    group_rows,
+    plan_members,
+    topics_of,
+)
 from chat_migration.planning.messages import COLUMNS, MessagePlanner, StagedMessage
 from chat_migration.planning.people import assign_accounts, plan_accounts
+from chat_migration.planning.positions import counted_positions
 from chat_migration.planning.quote import Quote, QuoteCounter
 from chat_migration.planning.selection import is_selected
-from chat_migration.planning.staged import Staged
+from chat_migration.planning.staged import CarriedRows, Staged
 from chat_migration.planning.tables import (
     Plan,
     PlannedConversation,
@@ -31,6 +40,12 @@ from chat_migration.targets.rules import TargetRules
 Blocked = tuple[str, str, str]
 """(outcome, reason, detail) of a conversation that is not sent at all; all empty for one that is."""
 _FREE: Blocked = ("", "", "")
+_BEFORE_WINDOW: Blocked = (
+    Outcome.SKIPPED,
+    "before_window",
+    "sent before this run's window, changed in it, and never imported",
+)
+_CHUNK = 1000
 
 
 class PlanBuilder:
@@ -46,22 +61,35 @@ class PlanBuilder:
         ledger: Ledger,
         forecast: Forecast,
         advance: Callable[[int], None],
+        carried: CarriedRows | None = None,
+        begin_ms: int | None = None,
+        left_before_ms: int | None = None,
     ) -> None:
+        """Prepare to build; nothing is read yet.
+
+        ``extracts`` are the run's own, ``carried`` the rows that earlier runs deferred. Rows sent before
+        ``begin_ms`` are not the run's, unless the ledger knows them: they were staged for a change of theirs.
+        Rows before ``left_before_ms`` may be missing in the target. None: there are none of these.
+        """
         self._extracts, self._plan, self._settings = extracts, plan, settings
         self._rules, self._ledger, self._forecast = rules, ledger, forecast
         self._advance = advance
         self._counter: QuoteCounter = forecast.counter
+        self._carried, self._begin_ms = carried, begin_ms
+        self._left_before_ms = left_before_ms
         self._users: dict[str, str] = {}
 
     def build(self, rates: dict[str, float]) -> Quote:
         """Write the plan and return its quote. A plan that is there already is replaced."""
         shutil.rmtree(self._plan.folder, ignore_errors=True)
         self._plan.folder.mkdir(parents=True, mode=0o700)
-        staged = Staged(self._extracts, temp=self._plan.folder / "temp")
+        staged = Staged(self._extracts, self._carried, temp=self._plan.folder / "temp")
         try:
-            self._count_extraction()
+            self._require_carried(staged)
+            self._count_extraction(staged)
             groups = self._people_and_groups(staged)
             self._messages(staged, groups)
+            self._strand(staged)
         finally:
             staged.close()
             shutil.rmtree(self._plan.folder / "temp", ignore_errors=True)
@@ -72,10 +100,38 @@ class PlanBuilder:
         partial.rename(self._plan.quote_path)
         return quote
 
-    def _count_extraction(self) -> None:
+    def _require_carried(self, staged: Staged) -> None:
+        """Make sure that every row which earlier runs deferred is there.
+
+        Raises:
+            UsageError: some are on no extract any more.
+        """
+        keys = self._carried.keys if self._carried else []
+        if not keys:
+            return
+        found = {key for (key,) in staged.rows("SELECT message_key FROM messages WHERE is_carried")}
+        if missing := len(set(keys) - found):
+            raise UsageError(
+                f"{missing} rows that an earlier run deferred are not on the stage any more.",
+                expected="The folder `deferred` of the stage stays until their rows are sent.",
+                advice="Put it back, or give a `from` before that run's last hours: what the export still holds "
+                "is read again.",
+            )
+
+    def _count_extraction(self, staged: Staged) -> None:
+        self._counter.carried = staged.carried_rows()
         for extract in self._extracts:
             for ended in extract.manifest.ended:
                 self._counter.count(ended.record_type, ended.outcome, ended.reason, ended.rows)
+
+    def _strand(self, staged: Staged) -> None:
+        """Note what would be left behind. Extracts that say nothing of what lies outside the window count as whole."""
+        outside: Iterator[tuple[str, int, int | None]] = iter(())
+        if self._left_before_ms is not None and staged.has_table("outside"):
+            outside = staged.rows(
+                "SELECT conversation, rows_before, newest_before_ms FROM outside WHERE rows_before > 0"
+            )
+        self._forecast.strand(outside, self._left_before_ms)
 
     # --- people and groups ----------------------------------------------------------------------
 
@@ -95,14 +151,14 @@ class PlanBuilder:
                 }
             ),
         )
-        self._users = self._ledger.identities("user")
-        fresh = assign_accounts(staged, self._users, self._rules)
+        self._users, fresh = assign_accounts(staged, self._ledger, self._rules)
         self._ledger.assign_identities("user", fresh)
         self._users |= fresh
         plan_accounts(staged, self._users, self._rules, self._plan, self._counter)
         groups = self._plan_groups(staged, conversations)
         by_legacy = {each.legacy_id: each for each in groups.values() if not each.topic_id}
-        plan_members(staged, by_legacy, self._users, self._plan)
+        counted = counted_positions(staged, self._ledger, self._users)
+        plan_members(staged, by_legacy, self._users, self._plan, counted)
         return groups
 
     def _plan_groups(
@@ -129,9 +185,8 @@ class PlanBuilder:
         planner = GroupPlanner(
             self._rules,
             users=self._users,
-            groups=self._ledger.identities("group"),
-            topics=self._ledger.identities("topic"),
-            known=self._ledger.groups(),
+            identities=self._ledger,
+            known=self._ledger.groups_of([*_keys_of(rows, topics)]),
             earliest_ms=min(starts, default=None),
             counter=self._counter,
         )
@@ -186,8 +241,13 @@ class PlanBuilder:
                     place = here[conversation]
                     blocked = self._blocked(place, groups, avchatrooms)
                     planned = (
-                        planner.plan(row, place, blocked, as_unread=self._as_unread(row, reads))
-                        for row in rows
+                        planner.plan(
+                            row,
+                            place,
+                            _BEFORE_WINDOW if is_foreign else blocked,
+                            as_unread=self._as_unread(row, reads),
+                        )
+                        for row, is_foreign in self._with_origin(rows)
                     )
                     for message in self._forecast.watch(place, planned):
                         writer.add(message)
@@ -271,12 +331,32 @@ class PlanBuilder:
         group = groups[place.conversation]
         return (group.outcome, group.reason, group.detail) if group.outcome else _FREE
 
+    def _with_origin(self, rows: Iterator[StagedMessage]) -> Iterator[tuple[StagedMessage, bool]]:
+        """Yield each row, and whether it belongs to an earlier window that never came to be."""
+        begin_ms = self._begin_ms
+        if begin_ms is None:
+            yield from ((row, False) for row in rows)
+            return
+        while chunk := list(islice(rows, _CHUNK)):
+            early = [
+                row.message_key for row in chunk if row.sent_at_ms < begin_ms and not row.is_carried
+            ]
+            foreign = set(early) - self._ledger.deliveries(early).keys() if early else set()
+            yield from ((row, row.message_key in foreign) for row in chunk)
+
     def _as_unread(self, row: StagedMessage, reads: dict[tuple[str, str], int]) -> bool:
         """Tell whether a one-to-one message is newer than what its recipient has read."""
         if self._settings.c2c_unread != "preserve" or not row.recipient_id:
             return False
         read = reads.get((row.recipient_id, row.sender_id))
         return read is not None and row.sent_at_ms > read
+
+
+def _keys_of(rows: list[GroupRow], topics: dict[str, list[Topic]]) -> Iterator[str]:
+    """Yield the conversations of groups and of their topics."""
+    for row in rows:
+        yield Conversation.group(row.id).key
+        yield from (Conversation.topic(row.id, each.id).key for each in topics.get(row.id, []))
 
 
 def _by_conversation(

@@ -11,8 +11,9 @@ import msgspec
 from chat_migration.keys import content_hash
 from chat_migration.ledger.records import GroupRecord
 from chat_migration.model import Conversation, Outcome, Topic
-from chat_migration.planning.identities import assign
+from chat_migration.planning.identities import Identities, assign
 from chat_migration.planning.people import shorten, shorten_url
+from chat_migration.planning.positions import Member, Place
 from chat_migration.planning.quote import QuoteCounter
 from chat_migration.planning.staged import Staged
 from chat_migration.planning.tables import Plan, PlannedGroup, PlannedMember, TableWriter
@@ -85,19 +86,21 @@ class GroupPlanner:
         rules: TargetRules,
         *,
         users: dict[str, str],
-        groups: dict[str, str],
-        topics: dict[str, str],
+        identities: Identities,
         known: dict[str, GroupRecord],
         earliest_ms: int | None,
         counter: QuoteCounter,
     ) -> None:
-        self._rules, self._users, self._groups, self._topics = rules, users, groups, topics
+        self._rules, self._users, self._identities = rules, users, identities
+        self._groups: dict[str, str] = {}
+        self._topics: dict[str, str] = {}
         self._known, self._earliest_ms, self._counter = known, earliest_ms, counter
         self.new_groups: dict[str, str] = {}
         self.new_topics: dict[str, str] = {}
 
     def assign_ids(self, rows: list[GroupRow], topics: dict[str, list[Topic]]) -> None:
         """Give ids to the groups and topics that have none yet; topics are by group."""
+        self._groups = self._identities.identities_of("group", [row.id for row in rows])
         community = {row.id for row in rows if row.type == "community"}
         self.new_groups = assign(
             (row.id for row in rows),
@@ -105,18 +108,17 @@ class GroupPlanner:
             lambda legacy, attempt: self._rules.group_id(
                 legacy, attempt, community=legacy in community
             ),
+            partial(self._identities.identities_taken, "group"),
         )
         self._groups |= self.new_groups
         for group, of_group in topics.items():
             prefix = f"{group}/"
-            known = {
-                legacy: target
-                for legacy, target in self._topics.items()
-                if legacy.startswith(prefix)
-            }
+            named = [prefix + topic.id for topic in of_group]
+            known = self._identities.identities_of("topic", named)
             make = partial(self._topic_id, self._groups[group], prefix)
-            fresh = assign((prefix + topic.id for topic in of_group), known, make)
-            self.new_topics |= fresh
+            taken = partial(self._identities.identities_taken, "topic")
+            self.new_topics |= assign(named, known, make, taken)
+            self._topics |= known
         self._topics |= self.new_topics
 
     def _topic_id(self, group_id: str, prefix: str, legacy: str, attempt: int) -> str:
@@ -148,10 +150,11 @@ class GroupPlanner:
             type=row.type,
             owner_id=self._users.get(owner, ""),
             max_members=cap if row.type == "community" else min(cap, caps.max_members),
+            stated_members=row.max_members,
             join=row.join,
             created_s=self._created_s(conversation, row),
             with_topics=bool(topics),
-            written_hash=content_hash(row.type, owner, *fields.values()),
+            written_hash=content_hash(row.type, owner, *fields.values(), *_stated_settings(row)),
             outcome="",
             reason="",
             detail="",
@@ -199,6 +202,12 @@ class GroupPlanner:
         return max(1, min(stated or [_before(self._earliest_ms) or _ONE_SECOND_MS]) // 1000)
 
 
+def _stated_settings(row: GroupRow) -> list[str]:
+    """Return the settings that a row states; one that states none has the hash of its texts alone, for ever."""
+    stated = (("join", row.join), ("max_members", row.max_members))
+    return [f"{name}={value}" for name, value in stated if value is not None]
+
+
 def _before(instant_ms: int | None) -> int | None:
     return None if instant_ms is None else instant_ms - _ONE_SECOND_MS
 
@@ -211,9 +220,16 @@ _MEMBERS = """
 
 
 def plan_members(
-    staged: Staged, groups: dict[str, PlannedGroup], users: dict[str, str], plan: Plan
+    staged: Staged,
+    groups: dict[str, PlannedGroup],
+    users: dict[str, str],
+    plan: Plan,
+    counted: dict[Member, Place],
 ) -> None:
-    """Write the memberships, by group; joins are lifted to the second after the group's creation."""
+    """Write the memberships, by group; joins are lifted to the second after the group's creation.
+
+    ``counted`` are the read positions that the extract itself does not say.
+    """
     writer = TableWriter(plan.table("members"), PlannedMember)
     for (
         group_id,
@@ -228,6 +244,7 @@ def plan_members(
         line,
     ) in staged.rows(_MEMBERS):
         group = groups.get(group_id)
+        place = counted.get((group_id, user_id), (unread_ms, unread_order))
         outcome, reason = _member_outcome(group, left)
         writer.add(
             PlannedMember(
@@ -238,8 +255,8 @@ def plan_members(
                 role=_role(group, role, users[user_id]),
                 joined_s=_joined(group, joined),
                 has_read_state=stated,
-                first_unread_ms=unread_ms,
-                first_unread_order=unread_order,
+                first_unread_ms=place[0],
+                first_unread_order=place[1],
                 outcome=outcome,
                 reason=reason,
                 file=file,

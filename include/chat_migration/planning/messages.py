@@ -18,6 +18,7 @@ _FIRST_SECOND_MS = 2000
 COLUMNS = (
     "conversation", "sent_at_ms", "order_key", "message_key", "id", "sender_id", "recipient_id", "kind",
     "elements", "reply_to", "deleted_at_ms", "extra", "source_hash", "file", "line",
+    "is_carried",
 )  # fmt: skip
 """The staged columns that planning reads, in this order."""
 
@@ -40,6 +41,8 @@ class StagedMessage(msgspec.Struct, frozen=True):
     source_hash: str
     file: str
     line: int
+    is_carried: bool = False
+    """An earlier run deferred it."""
 
 
 class MessagePlanner:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from chat_migration.keys import content_hash, hashed_id
-from chat_migration.planning.identities import assign
+from chat_migration.planning.identities import Identities, assign
 from chat_migration.planning.quote import QuoteCounter
 from chat_migration.planning.staged import Staged
 from chat_migration.planning.tables import Plan, PlannedAccount, TableWriter
@@ -21,16 +23,20 @@ _EVERYBODY = """
 """
 
 
-def assign_accounts(staged: Staged, known: dict[str, str], rules: TargetRules) -> dict[str, str]:
-    """Return target ids for the people who have none yet."""
+def assign_accounts(
+    staged: Staged, identities: Identities, rules: TargetRules
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the target ids that people have, and new ones for those who have none yet."""
     everybody = [legacy for (legacy,) in staged.rows(_EVERYBODY) if legacy]
+    known = identities.identities_of("user", everybody)
 
     def make(legacy: str, attempt: int) -> str:
         if attempt == 0 and rules.accepts_user_id(legacy):
             return legacy
         return hashed_id("user", legacy, attempt)
 
-    return assign(everybody, known, make)
+    fresh = assign(everybody, known, make, partial(identities.identities_taken, "user"))
+    return known, fresh
 
 
 def plan_accounts(

@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Self
 
 from pydantic import BaseModel, Field
 
+from chat_migration.model import RecordType
 from chat_migration.progress import clock_text
+
+
+class Stranded(BaseModel):
+    """A group of which an import of this window now would leave rows behind for good: it only takes later ones."""
+
+    conversation: str
+    rows_before: int = Field(
+        description="Rows sent before the window that the export holds and the target does not; some may be "
+        "notices or deleted."
+    )
+    newest_before_ms: int | None = Field(
+        description="When the newest of them was sent, epoch milliseconds."
+    )
+    late_rows: int = Field(description="Rows of the window that come too late already.")
+
+    def text(self) -> str:
+        """Return one line for people."""
+        parts = []
+        if self.rows_before:
+            until = "" if self.newest_before_ms is None else f", to {_utc(self.newest_before_ms)}"
+            parts.append(f"up to {self.rows_before:,} rows before the window{until}")
+        if self.late_rows:
+            parts.append(f"{self.late_rows:,} rows of it are late already")
+        return f"{self.conversation}: {'; '.join(parts)}"
 
 
 class Quote(BaseModel):
@@ -34,6 +60,17 @@ class Quote(BaseModel):
     )
     direct_reads: int = Field(description="Read positions of one-to-one chats.")
     parts: int = Field(description="Messages in the target: a long row becomes several.")
+    carried: dict[str, int] = Field(
+        default={}, description="Record type → rows that earlier runs deferred and this run adds."
+    )
+    waiting: int = Field(
+        default=0, description="Of a dry run: rows that earlier runs deferred, not in `rows`."
+    )
+    stranded: list[Stranded] = Field(
+        default=[], description="Groups of which rows would be left behind, the worst 20."
+    )
+    stranded_groups: int = Field(default=0, description="How many groups there are of that kind.")
+    append_late: bool = Field(default=False, description="Whether late rows are appended.")
 
     def text(self) -> str:
         """Return one screen for people."""
@@ -64,7 +101,34 @@ class Quote(BaseModel):
         ):
             if count:
                 lines.append(f"note: {count:,} {what}")
-        return "\n".join(lines)
+        return "\n".join(lines + self._carried_lines() + self._stranded_lines())
+
+    def _carried_lines(self) -> list[str]:
+        added = sum(
+            self.carried.get(kind, 0)
+            for kind in (RecordType.GROUP_MESSAGES, RecordType.C2C_MESSAGES)
+        )
+        if added:
+            return [f"note: {added:,} messages were deferred by earlier runs and come first"]
+        if self.waiting:
+            return [f"note: {self.waiting:,} messages deferred by earlier runs come in addition"]
+        return []
+
+    def _stranded_lines(self) -> list[str]:
+        """Return what would be left behind, a line for each of the worst groups, and what to do."""
+        if not self.stranded:
+            return []
+        end = "appended out of order" if self.append_late else "stranded"
+        what = (
+            "Their rows get their true time in the text (`late_messages=append`)."
+            if self.append_late
+            else "Import what lies before first (`from`/`to`), or set `late_messages=append`."
+        )
+        lines = [f"warning: rows of {self.stranded_groups:,} groups would be {end}. {what}"]
+        lines += [f"  {each.text()}" for each in self.stranded]
+        if more := self.stranded_groups - len(self.stranded):
+            lines.append(f"  and {more:,} groups more")
+        return lines
 
 
 class QuoteCounter:
@@ -77,9 +141,12 @@ class QuoteCounter:
         self.placeholders: Counter[str] = Counter()
         self.shortened: Counter[str] = Counter()
         self.chains: Counter[str] = Counter()
+        self.carried: dict[str, int] = {}
+        self.stranded: list[Stranded] = []
+        self.append_late = False
         self.deferred_groups = self.older_than_retention = self.late_rows = self.parts = (
             self.direct_reads
-        ) = 0
+        ) = self.waiting = 0
 
     def count(self, record_type: str, outcome: str, reason: str = "", rows: int = 1) -> Self:
         """Count rows of one type that will end as ``outcome`` (``to_import``: they are to be sent)."""
@@ -90,9 +157,12 @@ class QuoteCounter:
 
     def quote(self, rates: dict[str, float]) -> Quote:
         """Return the quote, given the budget's calls per second of each API."""
-        busy = {api: count / rates[api] for api, count in self.calls.items()}
+        busy = {api: count / rates[api] for api, count in self.calls.items() if count}
         messages = max(busy.pop("importmsg", 0.0), busy.pop("import_group_msg", 0.0))
         chain = self.chains.most_common(1)
+        worst = sorted(
+            self.stranded, key=lambda each: (-each.rows_before - each.late_rows, each.conversation)
+        )
         return Quote(
             rows={kind: dict(of) for kind, of in self.rows.items()},
             reasons={kind: dict(of) for kind, of in self.reasons.items()},
@@ -107,4 +177,16 @@ class QuoteCounter:
             shortened=dict(self.shortened),
             direct_reads=self.direct_reads,
             parts=self.parts,
+            carried=self.carried,
+            waiting=self.waiting,
+            stranded=worst[:_WORST],
+            stranded_groups=len(worst),
+            append_late=self.append_late,
         )
+
+
+_WORST = 20
+
+
+def _utc(instant_ms: int) -> str:
+    return datetime.fromtimestamp(instant_ms // 1000, UTC).isoformat()

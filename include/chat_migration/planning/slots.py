@@ -22,8 +22,6 @@ class Slots:
 
     def __init__(self, newest: int | None, *, keep_ties: bool) -> None:
         self._last, self._step = newest, 0 if keep_ties else 1
-        self.lifted = 0
-        self.max_drift_seconds = 0
 
     @property
     def last(self) -> int | None:
@@ -34,9 +32,6 @@ class Slots:
         """Return the slot of the next part: its own second, or the next free one after the last slot."""
         second = sent_at_ms // 1000
         slot = second if self._last is None else max(second, self._last + self._step)
-        if slot > second:
-            self.lifted += 1
-            self.max_drift_seconds = max(self.max_drift_seconds, slot - second)
         self._last = slot
         return slot
 

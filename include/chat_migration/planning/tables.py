@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,7 +35,7 @@ class PlannedAccount(msgspec.Struct, frozen=True, kw_only=True):
 class PlannedGroup(msgspec.Struct, frozen=True, kw_only=True):
     """A group or topic to be there; ``outcome`` "" means it can be created, else it ends so without a call.
 
-    ``first_slot`` is the second of its first planned message, or None.
+    ``max_members`` is what to create it with, ``stated_members`` what its row says, or None.
     """
 
     conversation: str
@@ -49,6 +49,7 @@ class PlannedGroup(msgspec.Struct, frozen=True, kw_only=True):
     notification: str
     avatar_url: str
     max_members: int | None
+    stated_members: int | None
     join: str | None
     created_s: int
     with_topics: bool
@@ -176,10 +177,15 @@ class TableWriter:
 
 
 class Plan:
-    """The plan of one run, as ``planning.build`` wrote it."""
+    """The plan of one run, as ``planning.build`` wrote it.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: where its files are.
+        fetch: called with the name of a file before it is read, where they lie elsewhere at first.
+    """
+
+    def __init__(self, folder: Path, fetch: Callable[[str], None] | None = None) -> None:
+        self.folder, self._fetch = folder, fetch
 
     def exists(self) -> bool:
         """Tell whether the plan is complete: its quote is written last."""
@@ -201,15 +207,20 @@ class Plan:
     @property
     def quote_path(self) -> Path:
         """Return where the quote lies."""
-        return self.folder / "quote.json"
+        return self._file("quote.json")
 
     def messages_path(self, kind: str, shard: int) -> Path:
         """Return the file of one shard's messages; ``kind``: direct or group."""
-        return self.folder / f"{kind}-{shard:02d}.parquet"
+        return self._file(f"{kind}-{shard:02d}.parquet")
 
     def table(self, name: str) -> Path:
         """Return the file of a small table: accounts, groups, members, conversations."""
-        return self.folder / f"{name}.parquet"
+        return self._file(f"{name}.parquet")
+
+    def _file(self, name: str) -> Path:
+        if self._fetch is not None:
+            self._fetch(name)
+        return self.folder / name
 
     def accounts(self) -> Iterator[PlannedAccount]:
         """Yield the accounts, by id."""
@@ -266,6 +277,11 @@ class MessageReader:
             taken = self._group(number)[offset : offset + end - place]
             place += len(taken)
             yield from taken
+
+    def row(self, conversation: PlannedConversation, number: int) -> PlannedMessage:
+        """Return one row of a conversation by its number, the oldest being 0."""
+        group, offset = divmod(conversation.first_row + number, ROW_GROUP)
+        return self._group(group)[offset]
 
     def _group(self, number: int) -> list[PlannedMessage]:
         with self._lock:

@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from chat_migration.artefacts import (
+    find_plan,
+    lines_of,
+    part_folders,
+    publish_report,
+    read_parts,
+    report_place,
+)
 from chat_migration.delivery.calls import ApiCalls, merge_calls
-from chat_migration.errors import MigrationError, RowsInDoubtError
+from chat_migration.errors import HeldElsewhereError, MigrationError, RowsInDoubtError
 from chat_migration.ledger.ledger import Ledger
 from chat_migration.model import Outcome, RecordType
 from chat_migration.planning.quote import Quote
-from chat_migration.planning.tables import Plan
 from chat_migration.reporting.page import render_page
 from chat_migration.reporting.rejected import write_rejected
-from chat_migration.reporting.report import ApiReport, RunReport, SlotReport, WindowReport
+from chat_migration.reporting.report import ApiReport, RunReport, SlotReport
+from chat_migration.reporting.windows import window_report
 from chat_migration.run import Run
 from chat_migration.store.extract import Extract, Manifest
 from chat_migration.targets.tencent_chat.limits import APIS
-from chat_migration.workbench import parts_folder, read_parts
 
+PROBLEMS = "problems/"
+"""The one table of an extract that a report reads."""
 _POINTS = 2000
 _TYPES_OF_STAGE = {
     "accounts": RecordType.ACCOUNTS,
@@ -35,36 +44,37 @@ class ReportBuilder:
 
     def __init__(self, run: Run, ledger: Ledger) -> None:
         self._run, self._ledger = run, ledger
-        self._parts = read_parts(run)
+        self.parts = part_folders(run)
+        """The parts' folders, on this machine."""
+        self._parts = read_parts(self.parts)
 
     def build(self) -> RunReport:
         """Return the report; nothing is written yet."""
         run = self._run
-        manifests = [Extract.open(path).manifest for path in run.noted_extracts()]
-        plan = Plan(run.work / "plan")
+        manifests = [Extract.open(path).manifest for path in run.noted_extracts(PROBLEMS)]
+        plan = find_plan(run)
         quote = (
             Quote.model_validate_json(plan.quote_path.read_text(encoding="utf-8"))
-            if plan.exists()
+            if plan is not None
             else None
         )
         rows, reasons = self._counts()
-        read = _sum_read(manifests)
-        unfinished = self._unfinished(rows, read)
+        read = _sum_read(manifests, quote.carried if quote else {})
+        unfinished = self._unfinished(rows, read) if manifests else ["extract"]
         calls = merge_calls([part.calls for part in self._parts])
         in_doubt = self._ledger.count_unresolved()
+        held = sorted({name for part in self._parts for name in part.held_elsewhere})
+        complete = not unfinished and not in_doubt and not held
         return RunReport(
             run_id=run.run_id,
             target=run.connection.app,
             source=run.settings.source,
             source_name=run.settings.name_of_source,
-            window=WindowReport(
-                start_ms=run.settings.window.start_ms,
-                end_ms=run.settings.window.end_ms,
-                text=str(run.settings.window),
-            ),
+            window=window_report(run, self._ledger, manifests, complete=complete),
             dry_run=run.settings.dry_run,
-            complete=not unfinished and not in_doubt,
+            complete=complete,
             unfinished=unfinished,
+            held_elsewhere=held,
             rows={kind: dict(rows[kind]) for kind in RecordType},
             reasons={kind: dict(of) for kind, of in reasons.items() if of},
             rows_read=read,
@@ -96,17 +106,30 @@ class ReportBuilder:
                 rows[kind].update(of)
             for kind, of in part.reasons.items():
                 reasons[kind].update(of)
-        return rows, reasons
+        for part in self._parts:
+            for kind, of in part.instead.items():
+                rows[kind].subtract(of)
+            for kind, of in part.instead_reasons.items():
+                reasons[kind].subtract(of)
+        return (
+            {kind: +counted for kind, counted in rows.items()},
+            {kind: +counted for kind, counted in reasons.items()},
+        )
 
     def _unfinished(self, rows: dict[str, Counter[str]], read: dict[str, int]) -> list[str]:
         """Return the stages whose rows do not add up to what was read: they were cut off, or never ran."""
-        if not self._run.noted_extracts():
-            return ["extract"]
-        return [
+        unfinished = [
             stage
             for stage, kind in _TYPES_OF_STAGE.items()
             if sum(rows[kind].values()) != read.get(kind, 0)
         ]
+        return unfinished if self._has_synced() else [*unfinished, "profiles"]
+
+    def _has_synced(self) -> bool:
+        """Tell whether the changes of groups that exist are brought over, as far as that was asked for."""
+        done = [part for part in self._parts if part.stage == "profiles"]
+        is_off = self._run.settings.sync_profiles == "off" or self._run.settings.dry_run
+        return is_off or (bool(done) and not any(part.open_work for part in done))
 
     def _seconds(self) -> dict[str, float]:
         seconds: dict[str, float] = {}
@@ -115,8 +138,9 @@ class ReportBuilder:
         return seconds
 
 
-def _sum_read(manifests: list[Manifest]) -> dict[str, int]:
-    read: Counter[str] = Counter()
+def _sum_read(manifests: list[Manifest], carried: dict[str, int]) -> dict[str, int]:
+    """Return the rows that the run had to deal with: those of its extract, and what earlier runs deferred."""
+    read: Counter[str] = Counter(carried)
     for manifest in manifests:
         read.update({str(kind): count for kind, count in manifest.rows_read.items()})
     return dict(read)
@@ -148,27 +172,27 @@ def _timeline(calls: dict[str, ApiCalls]) -> dict[str, list[tuple[int, int]]]:
     return timeline
 
 
-def finish(run: Run, ledger: Ledger, report: RunReport) -> None:
+def finish(run: Run, ledger: Ledger, report: RunReport, parts: list[Path]) -> None:
     """Write the report's files, close the run in the ledger, and raise what the run must end with.
 
     Raises:
         RowsInDoubtError: some outcomes are unknown.
+        HeldElsewhereError: another run held some conversations.
         MigrationError: stages did not run to their end, or more rows were rejected than allowed.
     """
     run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    extracts = [Extract.open(path) for path in run.noted_extracts()]
-    lines = sorted(parts_folder(run).glob("*.jsonl"))
-    rejected = write_rejected(extracts, lines, run.folder / "rejected.jsonl")
+    extracts = [Extract.open(path) for path in run.noted_extracts(PROBLEMS)]
+    rejected = write_rejected(extracts, lines_of(parts), run.folder / "rejected.jsonl")
     report = report.model_copy(update={"rejected_rows": rejected})
     _write(run.folder / "report.json", report.model_dump_json(indent=2))
     _write(run.folder / "report.html", render_page(report, run.folder / "rejected.jsonl"))
-    window = run.settings.window
-    completes = report.complete and not run.settings.is_pilot
+    publish_report(run)
+    done = report.window.completed
     ledger.finish_run(
         run.run_id,
-        complete=completes,
+        complete=report.complete,
         source_name=report.source_name,
-        window=(window.start_ms, window.end_ms),
+        window=None if done is None else (done.start_ms, done.end_ms),
     )
     _raise_end(run, report)
 
@@ -181,13 +205,19 @@ def _write(path: Path, text: str) -> None:
 
 
 def _raise_end(run: Run, report: RunReport) -> None:
-    where = f"See `{run.folder / 'report.html'}`."
+    where = f"See {report_place(run)}."
     doubtful = sum(of.get(Outcome.IN_DOUBT, 0) for of in report.rows.values())
     if doubtful or report.in_doubt:
         raise RowsInDoubtError(
             f"The outcome of {max(doubtful, report.in_doubt)} messages is unknown.",
             advice="Run again: it reads back what the target holds before it sends anything.",
             done=where,
+        )
+    if report.held_elsewhere:
+        raise HeldElsewhereError(
+            f"{len(report.held_elsewhere)} conversations were held by another run.",
+            advice="Run again when that run has ended.",
+            done=f"Everything else is done. {where}",
         )
     if report.unfinished:
         raise MigrationError(

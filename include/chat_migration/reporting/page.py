@@ -46,6 +46,7 @@ def render_page(report: RunReport, rejected: Path) -> str:
             calls=view.call_rows(report),
             quoted=view.quoted_facts(report),
             adjustments=view.adjustments(report),
+            held_back=report.held_back(),
             outcomes_plot=plots.outcomes_plot(report),
             calls_plot=plots.calls_plot(report),
             stages_plot=plots.stages_plot(report),

@@ -108,6 +108,9 @@ def headline(report: RunReport) -> Headline:
     rejected = _count(report, *_REJECTED)
     stages = listed([STAGES.get(stage, stage) for stage in report.unfinished])
     left_over = f"{stages} did not deal with every row" if stages else ""
+    if report.held_elsewhere:
+        held = f"{amount(len(report.held_elsewhere), 'conversation')} held by another run"
+        left_over = f"{held}; {left_over}" if left_over else held
     if doubtful:
         sentence = f"The outcome of {amount(doubtful, 'message')} is unknown"
         sentence += f"; {left_over}." if left_over else "."

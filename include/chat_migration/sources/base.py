@@ -21,7 +21,7 @@ class Piece(msgspec.Struct, frozen=True, omit_defaults=True):
     ``name`` says to the source what to read (a table, a channel); ``paths`` are files inside the export, in
     the order in which they are read; ``start`` and ``end`` bound a part of a single file that is split
     between workers (end 0: to its end): bytes of lines, or row groups of Parquet. ``size`` is in bytes, for
-    progress only.
+    progress only. ``drop`` counts the exports that are read together; a source leaves it 0.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Piece(msgspec.Struct, frozen=True, omit_defaults=True):
     start: int = 0
     end: int = 0
     size: int = 0
+    drop: int = 0
 
 
 class UnknownField(msgspec.Struct, frozen=True):
@@ -70,8 +71,22 @@ class Source(Protocol):
     own_folders: ClassVar[frozenset[str]]
     """Top folders that are part of the format; any other lone top folder only wraps the export."""
 
-    def pieces(self, export: ExportTree) -> list[Piece]:
+    def message_files(self, export: ExportTree) -> frozenset[str]:
+        """Return the files that hold messages and nothing else.
+
+        Such a file may be left out when all its messages are of no use to a run: no other record is lost with
+        it, and no other file reads differently without it.
+
+        Raises:
+            UnreadableExportError: as :meth:`pieces`.
+        """
+
+    def pieces(self, export: ExportTree, without: frozenset[str] = frozenset()) -> list[Piece]:
         """Return the parts of the export, small tables first.
+
+        Args:
+            export: its files.
+            without: some of its :meth:`message_files`, which are not read; they may not even be on this machine.
 
         Raises:
             UnreadableExportError: this is no export of this format; the text says what was found.

@@ -47,6 +47,8 @@ class ExportTree(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     unpacked: str = ""
     """The fingerprint of an unpacked tar, or ""."""
     limits: Limits = Limits()
+    elsewhere: tuple[ExportFile, ...] = ()
+    """Files that belong to the export and do not lie on this machine: listed, and never opened."""
 
     @classmethod
     def open(
@@ -56,6 +58,7 @@ class ExportTree(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         scratch: Path,
         own_folders: frozenset[str] = frozenset(),
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        elsewhere: tuple[ExportFile, ...] = (),
     ) -> ExportTree:
         """Open an export.
 
@@ -64,6 +67,7 @@ class ExportTree(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             scratch: an empty folder of the caller's; a tar is unpacked there.
             own_folders: top folders that belong to the format; any other lone one is taken for a wrapper.
             limits: bounds on size and swelling.
+            elsewhere: more files of a folder, which are not on this machine.
 
         Raises:
             UnreadableExportError: there is nothing to read, or it is unsafe; the text says what was found.
@@ -86,9 +90,21 @@ class ExportTree(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             location=str(location.resolve()),
             unpacked=unpacked,
             limits=limits,
+            elsewhere=elsewhere,
         )
-        root = _wrapper([file.path for file in tree.files()], own_folders)
-        return msgspec.structs.replace(tree, root=root)
+        return tree._unwrapped(own_folders)
+
+    @classmethod
+    def of_listing(
+        cls, export: str, files: tuple[ExportFile, ...], own_folders: frozenset[str] = frozenset()
+    ) -> ExportTree:
+        """Return a folder of which only the listing is known."""
+        tree = cls(export=export, kind="folder", location="", elsewhere=files)
+        return tree._unwrapped(own_folders)
+
+    def _unwrapped(self, own_folders: frozenset[str]) -> ExportTree:
+        root = _wrapper([file.path for file in self.files()], own_folders)
+        return msgspec.structs.replace(self, root=root)
 
     def files(self) -> list[ExportFile]:
         """Return every file under the export's root, by path."""
@@ -187,8 +203,8 @@ class ExportTree(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         ]
 
     def _listed_folder(self) -> list[ExportFile]:
-        found, total = [], 0
-        for path, status in folders.walk(Path(self.location)):
+        found, total = list(self.elsewhere), sum(file.size for file in self.elsewhere)
+        for path, status in folders.walk(Path(self.location)) if self.location else ():
             found.append(ExportFile(path, status.st_size, str(status.st_mtime_ns)))
             total += status.st_size
             self.limits.check_listing(self.export, len(found), total)

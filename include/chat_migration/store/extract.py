@@ -10,10 +10,8 @@ from pyarrow import parquet
 from chat_migration.errors import UsageError
 from chat_migration.model import RecordType
 from chat_migration.sources.base import UnknownField
+from chat_migration.store.stage import MANIFEST
 from chat_migration.window import Window
-
-MANIFEST = "manifest.json"
-"""Written last: an extract without it is not there."""
 
 
 class TypeCount(msgspec.Struct, frozen=True):
@@ -38,7 +36,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ``rows_read`` counts the rows inside the window (and rows without one, such as users); each of them is
     either staged or in ``ended``. ``outside_window`` counts messages apart. Messages are counted under
     ``c2c_messages`` and ``group_messages``; a row too broken to tell counts under ``group_messages``.
-    ``unread`` counts the read states that the export states.
+    ``unread`` counts the read states that the export states. ``first_message_ms`` and ``last_message_ms`` are those
+    of the whole export, inside the window or not.
+
+    ``drops`` names the drops that were read together, in order; none for an export without a template.
+    ``missing_drops`` are those that are not there and were left out (``allow_gap``). Of ``skipped_files`` it was
+    known that they hold nothing for this window: they were not opened, and their rows count as outside.
     """
 
     extract_id: str
@@ -54,6 +57,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     unknown_fields: list[FieldCount]
     first_message_ms: int | None
     last_message_ms: int | None
+    lookback_start_ms: int | None = None
+    drops: list[str] = []
+    missing_drops: list[str] = []
+    skipped_files: int = 0
+
+
+_decode = msgspec.json.Decoder(Manifest).decode
+"""Made at import: its first use by two threads at once crashes the process (msgspec 0.22)."""
 
 
 class Extract(msgspec.Struct, frozen=True):
@@ -75,7 +86,7 @@ class Extract(msgspec.Struct, frozen=True):
             raise UsageError(
                 f"`{path}` holds no finished extract.", advice="Run the extract stage again."
             ) from None
-        return cls(path, msgspec.json.decode(raw, type=Manifest))
+        return cls(path, _decode(raw))
 
     @property
     def messages(self) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 """Version of everything in this module."""
 
 _TEXT, _LONG, _BOOL = pa.string(), pa.int64(), pa.bool_()
@@ -63,12 +63,16 @@ MEMBERS = _schema(
     ("has_read_state", _BOOL, False),
     ("first_unread_ms", _LONG, True),
     ("first_unread_order", _TEXT, False),
+    ("unread_count", _LONG, True),
     *_ORIGIN,
 )
 """One row per (``group_id``, ``user_id``), in this order.
 
 The read position is the place (``sent_at_ms``, ``order_key``) of the first unread message, included; NULL:
 all is read. ``has_read_state`` tells a position that the export states from one that is only assumed.
+``unread_count`` is there where a count was given that reaches back behind the rows read: then the position is NULL,
+and whoever knows the earlier messages finds it. It is what was unread at the end of what is taken: later messages of
+others are not in it. It is NULL everywhere else.
 """
 
 DIRECT_READS = _schema(
@@ -107,8 +111,19 @@ GROUP_TIMES = _schema(
     ("first_message_ms", _LONG, True),
     ("first_join_ms", _LONG, True),
 )
-"""One row per group id that any row names, by ``group_id``: the earliest instants over *all* rows that the
-reader holds, inside the window or not."""
+"""One row per group id that any row names, by ``group_id``: the earliest instants over *all* rows of the export,
+inside the window or not, whether their files were read this time or an earlier time."""
+
+OUTSIDE = _schema(
+    "outside",
+    ("conversation", _TEXT, False),
+    ("rows_before", _LONG, False),
+    ("newest_before_ms", _LONG, True),
+    ("rows_after", _LONG, False),
+)
+"""One row per conversation with messages that are not staged, by ``conversation``: how many rows of the export were
+sent before what is taken and when the newest of them, and how many after it. A message that stands in several rows
+counts as often."""
 
 PROBLEMS = _schema(
     "problems",
@@ -130,6 +145,7 @@ BY_TABLE = {
     "direct_reads": DIRECT_READS,
     "messages": MESSAGES,
     "group_times": GROUP_TIMES,
+    "outside": OUTSIDE,
     "problems": PROBLEMS,
 }
 """Every staged table by its folder's name."""

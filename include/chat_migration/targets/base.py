@@ -58,6 +58,19 @@ class MemberSpec(msgspec.Struct, frozen=True, kw_only=True):
     joined_s: int
 
 
+class ProfileChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be written of a group that is there; what is empty or None stays as it is."""
+
+    group_id: str
+    type: GroupType
+    name: str = ""
+    introduction: str = ""
+    notification: str = ""
+    avatar_url: str = ""
+    max_members: int | None = None
+    join: JoinPolicy | None = None
+
+
 class GroupAddress(msgspec.Struct, frozen=True):
     """Where group messages go: a group, or one topic of it."""
 
@@ -88,6 +101,20 @@ class DirectMessageOut(msgspec.Struct, frozen=True, kw_only=True):
     as_unread: bool = False
 
 
+class DirectKey(msgspec.Struct, frozen=True, kw_only=True):
+    """By what a one-to-one message is known in the target.
+
+    ``text`` is the target's own name for it, where it was looked up; "": made of the numbers.
+    """
+
+    sender: str
+    recipient: str
+    slot: int
+    sequence: int
+    random: int
+    text: str = ""
+
+
 # --- what comes back ----------------------------------------------------------------------------
 
 
@@ -104,7 +131,9 @@ class Advice(enum.Enum):
     SLOW_DOWN = "slow_down"
     """Over the rate: slow the whole budget and send the same again."""
     TRY_AGAIN = "try_again"
-    """A passing fault: send the same again if that is safe, else read back first."""
+    """A passing fault, and sending the same again costs nothing: do so."""
+    READ_BACK = "read_back"
+    """A passing fault of what must not be done twice: wait, look whether it was done, then decide."""
     SIGN_AGAIN = "sign_again"
     """The signature has expired: sign anew, once."""
     WAIT_LOCKED = "wait_locked"
@@ -115,10 +144,12 @@ class Advice(enum.Enum):
     """The send time is not accepted: read the frontier again and plan the rest anew."""
     REJECT_ITEM = "reject_item"
     """This record is refused for good; the others may go on."""
+    MISSING_MESSAGE = "missing_message"
+    """The message that the call names is not there, or can no longer be changed: look at what is there."""
     MISSING_ACCOUNT = "missing_account"
     """An account that the call names does not exist."""
     EXISTS = "exists"
-    """The group or topic is there already."""
+    """The group or topic is there already; what was to be withdrawn is withdrawn already."""
     STOP_CONVERSATION = "stop_conversation"
     """Nothing more can be sent to this conversation."""
     QUOTA = "quota"
@@ -171,6 +202,25 @@ class Frontier(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
+class StoredProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """A group as the target shows it, and how far its messages are; ``newest_slot`` None: no message.
+
+    ``max_members`` and ``join`` None: the target does not say, or in a word that we do not know.
+    """
+
+    exists: bool
+    name: str = ""
+    introduction: str = ""
+    notification: str = ""
+    avatar_url: str = ""
+    max_members: int | None = None
+    join: JoinPolicy | None = None
+    owner_id: str = ""
+    newest_slot: int | None = None
+    next_sequence: int = 1
+    failure: Failure | None = None
+
+
 class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message read back. ``sequence`` of a one-to-one message is the one that we chose."""
 
@@ -180,6 +230,8 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
     random: int
     withdrawn: bool = False
     placeholder: bool = False
+    key: str = ""
+    """What the target calls a one-to-one message."""
 
     @property
     def is_bare(self) -> bool:
@@ -192,6 +244,30 @@ class Page(msgspec.Struct, frozen=True):
 
     messages: tuple[StoredMessage, ...]
     more: bool
+    rest_expired: bool = False
+    """Whether the target says that older ones are past their retention and not shown."""
+
+
+class DirectPage(msgspec.Struct, frozen=True):
+    """One-to-one messages of a stretch of time; ``cursor`` asks for older ones, None: there are none."""
+
+    messages: tuple[StoredMessage, ...]
+    cursor: tuple[int, str] | None
+
+
+class StoredMember(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of a group as the target shows it; ``read_sequence`` None: it does not say how far they have read."""
+
+    account_id: str
+    role: Role
+    read_sequence: int | None = None
+
+
+class MemberPage(msgspec.Struct, frozen=True):
+    """Some members of a group; ``cursor`` asks for the next ones, "": there are none."""
+
+    members: tuple[StoredMember, ...]
+    cursor: str
 
 
 class Target(Protocol):
@@ -199,6 +275,8 @@ class Target(Protocol):
 
     app: str
     """Name of the app in the ledger."""
+    withdrawals_per_call: int
+    """How many group messages one call withdraws at most."""
 
     def check(self) -> None:
         """Make the cheapest read, to prove address, app and secret.
@@ -243,11 +321,60 @@ class Target(Protocol):
     def has_direct_message(self, message: DirectMessageOut) -> bool | Failure:
         """Tell whether a one-to-one message is there."""
 
+    def change_group_message(self, address: GroupAddress, sequence: int, body: str) -> ItemResult:
+        """Replace the body of a message that is there; repeatable."""
+
+    def withdraw_group_messages(
+        self, address: GroupAddress, sequences: Sequence[int]
+    ) -> list[ItemResult] | Failure:
+        """Withdraw messages, at most as many as one call takes; repeatable."""
+
+    def change_direct_message(self, key: DirectKey, body: str, metadata: str) -> ItemResult:
+        """Replace the body and the metadata of a one-to-one message that is there; repeatable."""
+
+    def withdraw_direct_message(self, key: DirectKey) -> ItemResult:
+        """Withdraw a one-to-one message; repeatable."""
+
+    def find_direct_message(self, key: DirectKey) -> StoredMessage | Failure | None:
+        """Return what the target shows of a one-to-one message, None: nothing."""
+
     def set_unread(self, group_id: str, account_id: str, count: int) -> ItemResult:
         """Set one member's unread count; repeatable."""
+
+    def read_profile(self, group_id: str) -> StoredProfile | Failure:
+        """Return a group as the target shows it."""
+
+    def change_profile(self, change: ProfileChange) -> ItemResult:
+        """Write some fields of a group's profile; repeatable."""
+
+    def change_owner(self, group_id: str, account_id: str) -> ItemResult:
+        """Give a group to one of its members; repeatable."""
+
+    def change_role(self, group_id: str, account_id: str, role: Role) -> ItemResult:
+        """Make a member an admin or a plain member; repeatable. Never for or to the owner."""
+
+    def remove_members(self, group_id: str, accounts: Sequence[str]) -> ItemResult:
+        """Remove members, all or none; who is none counts as removed. Repeatable."""
 
     def frontiers(self, addresses: Sequence[GroupAddress]) -> list[Frontier] | Failure:
         """Return the state of groups or topics, in the same order."""
 
     def read_group(self, address: GroupAddress, *, below: int | None) -> Page | Failure:
         """Return a page of messages with a sequence of at most ``below`` (None: the newest)."""
+
+    def read_direct(
+        self,
+        viewer: str,
+        peer: str,
+        *,
+        first_s: int,
+        last_s: int,
+        cursor: tuple[int, str] | None,
+    ) -> DirectPage | Failure:
+        """Return a page of what two people told each other in some seconds, as one of them sees it, newest first.
+
+        ``cursor`` is that of the page before, None for the first.
+        """
+
+    def read_members(self, group_id: str, *, community: bool, cursor: str) -> MemberPage | Failure:
+        """Return a page of a group's members; ``cursor`` is that of the page before, "" for the first."""

@@ -28,8 +28,11 @@ class Unsendable(Exception):
     """This message cannot be sent to the target; the reason is a stable word, the detail for people."""
 
     def __init__(self, reason: str, detail: str, advice: str = "") -> None:
-        super().__init__(reason)
+        super().__init__(reason, detail, advice)
         self.reason, self.detail, self.advice = reason, detail, advice
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class TargetRules(Protocol):
@@ -66,7 +69,7 @@ class TargetRules(Protocol):
             Unsendable: it is too large.
         """
 
-    def late_bodies(self, bodies: Sequence[str], prefix: str) -> list[str]:
+    def late_bodies(self, bodies: Sequence[str], prefix: str, *, split: bool) -> list[str]:
         """Return the bodies of a message that is appended late: with a text before everything.
 
         Raises:

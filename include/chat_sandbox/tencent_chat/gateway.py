@@ -173,6 +173,7 @@ def _admission(api: Api, app_id: int, body: Json) -> Admission:
         writes=api.writes,
         conversation=_conversation(api.name, body),
         rows=len(rows) if isinstance(rows, list) else 1,
+        request_rows=api.request_rows,
         reply_rows=api.reply_rows,
     )
 

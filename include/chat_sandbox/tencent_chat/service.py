@@ -23,6 +23,8 @@ from chat_sandbox.tencent_chat.world import World
 from chat_sandbox.vendor import Admission, Json, Request
 
 SECONDS_PER_DAY = 86_400
+RECALLED = "RecallRetList"
+"""The list of what became of recalled messages."""
 Record = Callable[[Json], None]
 """Keeps one change, which has already been made. It may look at the whole world."""
 
@@ -38,7 +40,7 @@ class TencentChat:
         self._record = record
         self._apps = {app.sdk_app_id: app for app in config.apps}
         self._worlds: dict[int, World] = {}
-        self.switches = SwitchBoard(SWITCHES, config.switches)
+        self.switches = SwitchBoard(SWITCHES, config.tencent_switches)
         self.limiter = RateLimiter(enabled=config.rate_limits, overrides=config.rates_per_second)
         self._gateway = Gateway(config, clock, self.limiter, self.switches)
 
@@ -65,13 +67,38 @@ class TencentChat:
         """Return the envelope of a failed call."""
         return _refused(RefusalError(code))
 
-    def throttle(self) -> Json:
-        """Return the reply to a call over the limit."""
-        return self.refuse(int(self.switches[THROTTLE_CODE]))
+    def succeed(self) -> Json:
+        """Return the envelope of a call that succeeded."""
+        return {"ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": ""}
+
+    def throttle(self, _api: str) -> tuple[int, Json]:
+        """Return the reply to a call over the limit, an HTTP 200 like all."""
+        return 200, self.refuse(int(self.switches[THROTTLE_CODE]))
+
+    def fail_items(self, reply: Json, admission: Admission, failed: int, code: int) -> Json:
+        """Give the last items of the reply's list this ``Result``; add those that it lacks.
+
+        Recalled messages have a ``RetCode`` instead and are told apart by their ``MsgSeq``.
+        """
+        asked = admission.body[admission.request_rows]
+        given = len(asked)
+        rows = reply.get(admission.reply_rows)
+        if not isinstance(rows, list):
+            return reply
+        kept = rows[: given - failed]
+        if admission.reply_rows == RECALLED:
+            told = [{**row, "RetCode": code} for row in asked[len(kept) :]]
+            return reply | {RECALLED: kept + told}
+        lost = [*rows[len(kept) :], *[{}] * given][: given - len(kept)]
+        return reply | {admission.reply_rows: kept + [{**row, "Result": code} for row in lost]}
 
     def error_code(self, reply: Json) -> int:
         """Return ``ErrorCode``."""
         return int(reply["ErrorCode"])
+
+    def error_text(self, reply: Json) -> str:
+        """Return ``ErrorInfo``."""
+        return str(reply["ErrorInfo"])
 
     def replay(self, entry: Json) -> None:
         """Repeat a recorded change at its recorded time."""
@@ -114,7 +141,9 @@ class TencentChat:
         self.limiter.overrides = dict(self._config.rates_per_second)
         self.limiter.forget()
         self._gateway.forget_failures()
-        self.act("_switches", SwitchBoard(SWITCHES, self._config.switches).positions(), None)
+        self.act(
+            "_switches", SwitchBoard(SWITCHES, self._config.tencent_switches).positions(), None
+        )
 
     def configure_rates(self, *, enabled: bool | None, per_second: Mapping[str, float]) -> Json:
         """Change the rate limits; ``None`` leaves on or off as it is."""

@@ -16,11 +16,13 @@ from chat_migration.home import Home
 from chat_migration.progress import LogProgress
 from chat_migration.run import Run
 from chat_migration_airflow.hooks.tencent_chat import TencentChatHook
-from chat_migration_airflow.windows import run_settings
+from chat_migration_airflow.schedule import zone_name
+from chat_migration_airflow.windows import interval_of, kind_of, run_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from chat_migration.calendar import NothingLeft
     from chat_migration.settings import Settings
     from chat_migration.stages import StageResult
 
@@ -67,17 +69,22 @@ class MigrationOperator(BaseOperator):
         if settings.dry_run and not self.runs_dry:
             raise AirflowSkipException("A dry run reads, plans and prints; this task would write.")
         self._run = self.make_run(context, settings)
-        done = to_builtins(self.call(self._run), str_keys=True)
-        self.log.info(
-            "%s: done in %.1f s. %s", self.stage, done["seconds"], counts_text(done["rows"])
-        )
-        for line in done["summary"].splitlines():
+        if settings.dry_run:
+            # What the gate of a dry run noted lies on the machine that it ran on.
+            open_window_of(self._run, context)
+        return self.tell(self.call(self._run))
+
+    def tell(self, result: StageResult) -> dict[str, Any]:
+        """Log what a stage did, and return what other tasks may want of it."""
+        done = to_builtins(result, str_keys=True)
+        for line in (done["summary"] or counts_text(done["rows"])).splitlines():
             self.log.info("%s", line)
+        self.log.info("%s: done in %.1f s", self.stage, done["seconds"])
         return {"rows": done["rows"], "seconds": done["seconds"], "path": done["path"]}
 
     def make_run(self, context: Context, settings: Settings) -> Run:
-        """Return the run that this DAG run is."""
-        return Run(
+        """Return the run that this DAG run is, and say in one line which it is."""
+        run = Run(
             run_id=context["dag_run"].run_id,
             settings=settings,
             connection=self.hook.connection,
@@ -85,6 +92,8 @@ class MigrationOperator(BaseOperator):
             progress=LogProgress(),
             shared_budget=True,
         )
+        self.log.info("%s: %s", self.stage, introduction(run))
+        return run
 
     def on_kill(self) -> None:
         """Ask the stage to stop: calls in flight end and are recorded, no new ones begin.
@@ -115,15 +124,31 @@ class ShardOperator(MigrationOperator):
         return super().call(run, self.shard, *parts)
 
 
+def introduction(run: Run) -> str:
+    """Return what a log is about: run, window, export, target."""
+    settings, noted = run.settings, run.noted_window()
+    parts = [
+        f"run {run.run_id}" + (" (dry)" if settings.dry_run else ""),
+        f"window {noted.window}" if noted else "window not opened yet",
+        f"export {settings.export_path or 'not given'} ({settings.name_of_source})",
+        f"target {run.connection.app} at {run.connection.host}",
+    ]
+    return " · ".join(parts)
+
+
 def settings_of(context: Context) -> Settings:
     """Return the settings of a DAG run: its Params, over the settings file, over the defaults."""
+    return run_settings(dict(context["params"]), time_zone=zone_name())
+
+
+def open_window_of(run: Run, context: Context) -> StageResult | NothingLeft:
+    """Decide what a DAG run takes, or find what was decided."""
     dag_run = context["dag_run"]
-    return run_settings(
-        dict(context["params"]),
-        run_type=str(dag_run.run_type.value),
-        interval_start=dag_run.data_interval_start,
-        interval_end=dag_run.data_interval_end,
-    )
+    run_type = str(dag_run.run_type.value)
+    interval = interval_of(run_type, dag_run.data_interval_start, dag_run.data_interval_end)
+    stages = import_module("chat_migration.stages")
+    opened: StageResult | NothingLeft = stages.open_window(run, kind_of(run_type), interval)
+    return opened
 
 
 def counts_text(rows: Mapping[str, Mapping[str, int]]) -> str:

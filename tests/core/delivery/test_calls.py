@@ -19,7 +19,7 @@ from chat_migration.delivery.calls import (
     CallStatistics,
     merge_calls,
 )
-from chat_migration.delivery.context import run_all
+from chat_migration.delivery.crew import run_all
 from chat_migration.errors import InterruptedRunError, MigrationError, StoppedError
 from chat_migration.stop import StopSignal
 from chat_migration.targets.base import Advice, Effect, Failure
@@ -53,14 +53,14 @@ class Bench:
     def renew(self) -> None:
         self.renewed += 1
 
-    def call(self, *answers: object, repeatable: bool = False, priority: int = 0) -> object:
+    def call(self, *answers: object, priority: int = 0) -> object:
         """Make one call; the answers come one after the other, the last one again and again."""
         coming = itertools.chain(answers, itertools.repeat(answers[-1]))
         caller = Caller(
             budget=self, clock=self.clock, stop=self.stop, statistics=self.statistics,
             renew_signature=self.renew, stop_error=lambda failure: StoppedError(str(failure)),
         )  # fmt: skip
-        return caller.call("send", lambda: next(coming), repeatable=repeatable, priority=priority)
+        return caller.call("send", lambda: next(coming), priority=priority)
 
     @property
     def sent(self) -> int:
@@ -73,7 +73,9 @@ def bench() -> Bench:
 
 
 AGAIN, BACK, STOP = "again", "back", "stop"
-ALWAYS = {
+FOLLOWS = {
+    Advice.TRY_AGAIN: AGAIN,
+    Advice.READ_BACK: BACK,
     Advice.SLOW_DOWN: AGAIN,
     Advice.SIGN_AGAIN: AGAIN,
     Advice.WAIT_LOCKED: AGAIN,
@@ -81,41 +83,26 @@ ALWAYS = {
     Advice.SMALLER_BATCH: BACK,
     Advice.LATE: BACK,
     Advice.REJECT_ITEM: BACK,
+    Advice.MISSING_MESSAGE: BACK,
     Advice.MISSING_ACCOUNT: BACK,
     Advice.EXISTS: BACK,
     Advice.STOP_CONVERSATION: BACK,
     Advice.QUOTA: BACK,
 }
-TABLE = [
-    *((advice, effect, repeatable, then) for advice, then in ALWAYS.items()
-      for effect in Effect for repeatable in (True, False)),
-    (Advice.TRY_AGAIN, Effect.NONE, True, AGAIN),
-    (Advice.TRY_AGAIN, Effect.NONE, False, AGAIN),
-    (Advice.TRY_AGAIN, Effect.UNKNOWN, True, AGAIN),
-    (Advice.TRY_AGAIN, Effect.UNKNOWN, False, BACK),
-]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("advice", "effect", "repeatable", "then"),
-    TABLE,
-    ids=[f"{a.value}-{e.value}-{'repeatable' if r else 'once'}-{t}" for a, e, r, t in TABLE],
-)
-def test_what_follows_a_failure(
-    bench: Bench, advice: Advice, effect: Effect, then: str, *, repeatable: bool
+@pytest.mark.parametrize("effect", list(Effect), ids=lambda effect: effect.value)
+@pytest.mark.parametrize("advice", list(Advice), ids=lambda advice: advice.value)
+def test_the_advice_alone_says_what_follows_a_failure(
+    bench: Bench, advice: Advice, effect: Effect
 ) -> None:
-    first = failed(advice, effect)
+    first, then = failed(advice, effect), FOLLOWS[advice]
     if then == STOP:
         with pytest.raises(StoppedError, match="send: 7 no"):
-            bench.call(first, "done", repeatable=repeatable)
+            bench.call(first, "done")
     else:
-        expected = "done" if then == AGAIN else first
-        assert bench.call(first, "done", repeatable=repeatable) == expected
+        assert bench.call(first, "done") == ("done" if then == AGAIN else first)
     assert bench.sent == (2 if then == AGAIN else 1)
-
-
-def test_the_table_names_every_advice() -> None:
-    assert {advice for advice, *_ in TABLE} == set(Advice)
 
 
 def test_an_answer_needs_one_turn_at_its_priority(bench: Bench) -> None:
@@ -175,14 +162,14 @@ def test_a_fault_without_effect_that_stays_stops_the_run(bench: Bench) -> None:
 
 def test_a_repeatable_call_that_never_gets_an_answer_stops_the_run(bench: Bench) -> None:
     with pytest.raises(StoppedError) as caught:
-        bench.call(failed(Advice.TRY_AGAIN, Effect.UNKNOWN, None), repeatable=True)
+        bench.call(failed(Advice.TRY_AGAIN, Effect.UNKNOWN, None))
     assert bench.sent == MOST_REPEATS + 1
     assert caught.value.may_have_effect
 
 
 def test_a_repeatable_call_with_an_internal_error_that_stays_is_handed_back(bench: Bench) -> None:
     fault = failed(Advice.TRY_AGAIN, Effect.UNKNOWN, 10002)
-    assert bench.call(fault, repeatable=True) is fault
+    assert bench.call(fault) is fault
     assert bench.sent == MOST_REPEATS + 1
 
 
@@ -202,7 +189,7 @@ def test_an_error_tells_whether_an_earlier_attempt_may_have_been_applied(
     bench: Bench, earlier: list[Failure], *, may_have: bool
 ) -> None:
     with pytest.raises(MigrationError) as caught:
-        bench.call(*earlier, failed(Advice.STOP_RUN), repeatable=True)
+        bench.call(*earlier, failed(Advice.STOP_RUN))
     assert caught.value.may_have_effect is may_have
 
 
@@ -218,7 +205,7 @@ def test_a_stop_ends_a_wait_at_its_next_step(advice: Advice) -> None:
     stop = StopSignal()
     bench = Bench(stop=stop, clock=HandClock(moved=stop.set))
     with pytest.raises(InterruptedRunError) as caught:
-        bench.call(failed(advice, Effect.UNKNOWN), repeatable=True)
+        bench.call(failed(advice, Effect.UNKNOWN))
     assert len(bench.clock.slept) <= 1
     assert caught.value.may_have_effect
 

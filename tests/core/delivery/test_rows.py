@@ -15,22 +15,16 @@ from chat_migration.delivery.rows import (
     KeyConflicts,
     RowProgress,
     end_row,
-    known_outcome,
     new_delivery,
 )
 from chat_migration.delivery.tally import Tally
 from chat_migration.errors import StoppedError
 from chat_migration.ledger.records import Delivery
-from chat_migration.ledger.states import DeliveryState
 from chat_migration.model import Outcome, RecordType
 from chat_migration.planning.tables import PlannedMessage
 from chat_migration.progress import NoProgress
 from chat_migration.targets.base import Advice, Effect, Failure
 
-PLANNED, INTENT, IN_DOUBT, DELIVERED, REJECTED = (
-    DeliveryState.PLANNED, DeliveryState.INTENT, DeliveryState.IN_DOUBT, DeliveryState.DELIVERED,
-    DeliveryState.REJECTED,
-)  # fmt: skip
 ROW = PlannedMessage(
     conversation="group:g", message_key="k", legacy_id="m-1", sender="ada", recipient="",
     sent_at_ms=5000, order_key="0", source_hash="h1", rank=0, as_unread=False,
@@ -44,54 +38,6 @@ REFUSAL = Failure(
     advice=Advice.REJECT_ITEM,
     effect=Effect.NONE,
 )
-
-
-def parts(*states: DeliveryState, **changes: Any) -> list[Delivery]:
-    made = [
-        new_delivery(ROW, part, slot=5 + part, random=1, render_version=1, run_id="old")
-        for part in range(len(states))
-    ]
-    return [
-        msgspec.structs.replace(each, state=state, **changes)
-        for each, state in zip(made, states, strict=True)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("known", "ends_as"),
-    [
-        pytest.param([], None, id="never-seen"),
-        pytest.param(parts(DELIVERED, DELIVERED), ("already_imported", ""), id="an-earlier-run"),
-        pytest.param(parts(DELIVERED, DELIVERED, run_id="now"), ("imported", ""), id="this-run"),
-        pytest.param(
-            parts(DELIVERED) + parts(PLANNED, DELIVERED, run_id="now")[1:],
-            ("imported", ""),
-            id="finished-now",
-        ),
-        pytest.param(parts(DELIVERED, DELIVERED, late=True), ("late_appended", "late"), id="late"),
-        pytest.param(parts(DELIVERED), None, id="one-of-two-parts"),
-        pytest.param(parts(DELIVERED, PLANNED), None, id="one-to-be-sent"),
-        pytest.param(parts(INTENT, PLANNED), None, id="killed"),
-        pytest.param(parts(DELIVERED, IN_DOUBT), None, id="in-doubt"),
-        pytest.param(
-            parts(DELIVERED, REJECTED, reason="poison"), ("rejected", "poison"), id="rejected"
-        ),
-        pytest.param(parts(REJECTED, source_hash="h0"), None, id="rejected-and-edited-since"),
-        pytest.param(
-            parts(DELIVERED, DELIVERED, source_hash="h0"), ("already_imported", ""), id="edited"
-        ),
-        pytest.param(
-            parts(DELIVERED, sender="bob"), ("rejected", "key_conflict"), id="another-sender"
-        ),
-        pytest.param(
-            parts(PLANNED, sent_at_ms=5001), ("rejected", "key_conflict"), id="another-time"
-        ),
-    ],
-)
-def test_a_row_ends_as_the_ledger_says(
-    known: list[Delivery], ends_as: tuple[str, str] | None
-) -> None:
-    assert known_outcome(ROW, known, "now") == ends_as
 
 
 def test_a_new_delivery_carries_what_the_ledger_must_know() -> None:

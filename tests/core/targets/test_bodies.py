@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 from tests.clocks import HandClock
@@ -38,12 +39,14 @@ from chat_migration.model import (
 )
 from chat_migration.targets.base import (
     AccountSpec,
+    DirectKey,
     DirectMessageOut,
     Failure,
     GroupAddress,
     GroupMessageOut,
     GroupSpec,
     MemberSpec,
+    ProfileChange,
     TopicSpec,
 )
 from chat_migration.targets.tencent_chat.auth import Signer
@@ -126,6 +129,7 @@ GROUP = GroupSpec(
     notification="hello", avatar_url="https://h.example/g.png", max_members=500, join="approval",
     created_s=1546300800,
 )  # fmt: skip
+KEY = DirectKey(sender="ada", recipient="bob", slot=1546390000, sequence=513, random=2**32 - 1)
 Send = Callable[[TencentTarget], object]
 
 SENT: dict[str, Send] = {
@@ -174,8 +178,50 @@ SENT: dict[str, Send] = {
     "importmsg.unread": lambda to: to.send_direct_message(
         direct(as_unread=True, metadata="", body='[{"MsgType":"TIMTextElem","MsgContent":{"Text":"x"}}]')
     ),
+    "modify_group_msg": lambda to: to.change_group_message(
+        GroupAddress("quay"), 17, group_message(EVERY[:2], 1).body
+    ),
+    "modify_group_msg.topic": lambda to: to.change_group_message(
+        GroupAddress("@TGS#_h", "@TGS#_h@TOPIC#_t"), 3, group_message([Text(text="a")], 1).body
+    ),
+    "group_msg_recall": lambda to: to.withdraw_group_messages(GroupAddress("quay"), [17, 19]),
+    "group_msg_recall.topic": lambda to: to.withdraw_group_messages(
+        GroupAddress("@TGS#_h", "@TGS#_h@TOPIC#_t"), [3]
+    ),
+    "modify_c2c_msg": lambda to: to.change_direct_message(
+        KEY, direct().body, direct().metadata
+    ),
+    "modify_c2c_msg.looked_up": lambda to: to.change_direct_message(
+        msgspec.structs.replace(KEY, text="41_7_9"), '[{"MsgType":"TIMTextElem","MsgContent":{"Text":"x"}}]', ""
+    ),
+    "admin_msgwithdraw": lambda to: to.withdraw_direct_message(KEY),
     "admin_getroammsg": lambda to: to.has_direct_message(direct()),
+    "admin_getroammsg.page": lambda to: to.read_direct(
+        "ada", "bob", first_s=1546300800, last_s=1546390000, cursor=None
+    ),
+    "admin_getroammsg.next": lambda to: to.read_direct(
+        "ada", "bob", first_s=1546300800, last_s=1546390000, cursor=(1546389999, "2_3_1546389999")
+    ),
+    "get_group_member_info": lambda to: to.read_members("quay", community=False, cursor=""),
+    "get_group_member_info.next": lambda to: to.read_members("quay", community=False, cursor="100"),
+    "get_group_member_info.community": lambda to: to.read_members(
+        "@TGS#_h", community=True, cursor="n-2"
+    ),
     "set_unread_msg_num": lambda to: to.set_unread("quay", "bob", 3),
+    "get_group_info.profile": lambda to: to.read_profile("quay"),
+    "modify_group_base_info": lambda to: to.change_profile(
+        ProfileChange(
+            group_id="quay", type="public", name="Harbour crew é", introduction="moved",
+            notification="hello", avatar_url="https://h.example/g.png", max_members=500, join="approval",
+        )
+    ),
+    "modify_group_base_info.community": lambda to: to.change_profile(
+        ProfileChange(group_id="@TGS#_h", type="community", name="h", join="free")
+    ),
+    "modify_group_member_info": lambda to: to.change_role("quay", "bob", "admin"),
+    "modify_group_member_info.member": lambda to: to.change_role("quay", "bob", "member"),
+    "change_group_owner": lambda to: to.change_owner("quay", "bob"),
+    "delete_group_member": lambda to: to.remove_members("quay", ["bob", "cid"]),
     "get_group_info": lambda to: to.frontiers([GroupAddress("quay"), GroupAddress("pier")]),
     "get_topic": lambda to: to.frontiers([GroupAddress("@TGS#_h", "@TGS#_h@TOPIC#_t")]),
     "group_msg_get_simple": lambda to: to.read_group(GroupAddress("quay"), below=140),
@@ -244,6 +290,16 @@ def test_the_path_of_topics_can_be_changed() -> None:
 def test_more_groups_than_one_call_takes_are_a_bug() -> None:
     with pytest.raises(ValueError, match="51 groups in one call, 50 are allowed"):
         target(Recorder()).frontiers([GroupAddress(str(number)) for number in range(51)])
+
+
+def test_more_recalls_than_one_call_takes_are_a_bug() -> None:
+    with pytest.raises(ValueError, match="11 recalls in one call, 10 are allowed"):
+        target(Recorder()).withdraw_group_messages(GroupAddress("quay"), list(range(1, 12)))
+
+
+def test_more_removals_than_one_call_takes_are_a_bug() -> None:
+    with pytest.raises(ValueError, match="101 members in one call, 100 are allowed"):
+        target(Recorder()).remove_members("quay", [str(number) for number in range(101)])
 
 
 def test_closing_the_target_closes_its_connections() -> None:

@@ -12,16 +12,19 @@ from hypothesis import strategies as st
 
 from chat_migration.targets.base import (
     Advice,
+    DirectPage,
     Done,
     Effect,
     Failure,
     Frontier,
     GroupAddress,
+    MemberPage,
     Page,
+    StoredMember,
     StoredMessage,
 )
 from chat_migration.targets.tencent_chat import replies
-from chat_migration.targets.tencent_chat.replies import RoamingPage
+from chat_migration.targets.tencent_chat.limits import APIS
 from chat_migration.targets.transport import NoReply, Reply
 
 GROUPS = [GroupAddress("g1"), GroupAddress("g2")]
@@ -31,13 +34,23 @@ Reader = Callable[[Reply | NoReply], Any]
 READERS: dict[str, Reader] = {
     "done": lambda reply: replies.read_done("importmsg", reply),
     "account_check": lambda reply: replies.read_account_check("account_check", ["a", "b"], reply),
-    "account_import": lambda reply: replies.read_account_import("x", ["a", "b"], reply),
+    "account_import": lambda reply: replies.read_account_import(
+        "multiaccount_import", ["a", "b"], reply
+    ),
     "members": lambda reply: replies.read_members("import_group_member", ["a", "b"], reply),
-    "group_messages": lambda reply: replies.read_group_messages("x", [5, 6], reply, above=0),
+    "group_messages": lambda reply: replies.read_group_messages(
+        "import_group_msg", [5, 6], reply, above=0
+    ),
     "frontiers": lambda reply: replies.read_frontiers("get_group_info", GROUPS, reply),
     "topics": lambda reply: replies.read_topics("get_topic", TOPICS, reply),
-    "group_page": lambda reply: replies.read_group_page("x", reply, asked=20),
+    "group_page": lambda reply: replies.read_group_page("group_msg_get_simple", reply, asked=20),
     "roaming": lambda reply: replies.read_roaming("admin_getroammsg", reply),
+    "member_list": lambda reply: replies.read_member_list(
+        "get_group_member_info", reply, offset=100
+    ),
+    "community_list": lambda reply: replies.read_member_list(
+        "get_group_member_info", reply, offset=None
+    ),
 }
 EVERY = pytest.mark.parametrize("read", READERS.values(), ids=READERS)
 
@@ -47,9 +60,14 @@ def ok(**fields: Any) -> Reply:
 
 
 def is_unknown(answer: object) -> bool:
-    return isinstance(answer, Failure) and (answer.code, answer.advice, answer.effect) == (
-        None, Advice.TRY_AGAIN, Effect.UNKNOWN,
-    )  # fmt: skip
+    """Tell whether an answer is a failure that says nothing: a write may have been done, a read is asked again."""
+    if not isinstance(answer, Failure) or answer.code is not None:
+        return False
+    once_only = answer.api == "import_group_msg"
+    return (answer.advice, answer.effect) == (
+        Advice.READ_BACK if once_only else Advice.TRY_AGAIN,
+        Effect.UNKNOWN if APIS[answer.api].writes else Effect.NONE,
+    )
 
 
 # --- the envelope -------------------------------------------------------------------------------
@@ -93,7 +111,8 @@ def test_an_unusable_answer_says_nothing_about_the_effect(
 @pytest.mark.parametrize("sent", [True, False])
 def test_no_reply_keeps_its_reason(read: Reader, *, sent: bool) -> None:
     answer = read(NoReply("the connection broke", sent=sent))
-    assert (answer.text, answer.effect is Effect.UNKNOWN) == ("the connection broke", sent)
+    may_be_done = sent and APIS[answer.api].writes
+    assert (answer.text, answer.effect is Effect.UNKNOWN) == ("the connection broke", may_be_done)
 
 
 @EVERY
@@ -106,7 +125,8 @@ def test_a_code_is_told_with_its_meaning(read: Reader) -> None:
 @pytest.mark.parametrize("code", [-1, 123456789, 2**32 - 1], ids=str)
 def test_an_unknown_code_has_an_unknown_effect(read: Reader, code: int) -> None:
     answer = read(Reply(200, b'{"ErrorCode":%d}' % code))
-    assert (answer.code, answer.effect) == (code, Effect.UNKNOWN)
+    effect = Effect.UNKNOWN if APIS[answer.api].writes else Effect.NONE
+    assert (answer.code, answer.effect) == (code, effect)
 
 
 def test_nothing_of_what_the_service_wrote_is_shown() -> None:
@@ -146,13 +166,13 @@ ANSWERS = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None)
 def test_no_json_at_all_makes_a_reader_fail(read: Reader, answer: Any) -> None:
     result = read(Reply(200, msgspec.json.encode(answer)))
-    assert isinstance(result, Failure | Done | Page | RoamingPage | list | dict)
+    assert isinstance(result, Failure | Done | Page | DirectPage | MemberPage | list | dict)
 
 
 # --- accounts and members -----------------------------------------------------------------------
 
 
-def checked(account: str, status: str, code: int = 0) -> dict[str, Any]:
+def checked(account: str, status: str, code: Any = 0) -> dict[str, Any]:
     return {"UserID": account, "ResultCode": code, "AccountStatus": status}
 
 
@@ -163,7 +183,7 @@ def test_a_code_that_no_service_could_mean_says_nothing(name: str) -> None:
 
 
 def test_accounts_are_there_or_not() -> None:
-    rows = [checked("b", "NotImported"), checked("c", "Imported"), checked("a", "Imported")]
+    rows = [checked("b", "NotImported"), checked("a", "Imported")]
     assert READERS["account_check"](ok(ResultItem=rows)) == {"a": True, "b": False}
 
 
@@ -180,6 +200,11 @@ def test_accounts_are_there_or_not() -> None:
         pytest.param([checked("a", "Imported"), {"UserID": "b"}], id="no-status"),
         pytest.param([checked("a", "Imported"), {"AccountStatus": "Imported"}], id="no-id"),
         pytest.param([checked("a", "Imported"), checked("b", "", 70107)], id="failed-item"),
+        pytest.param([checked("a", "Imported"), checked("b", "maybe")], id="another-status"),
+        pytest.param([checked("a", "Imported"), checked("c", "Imported")], id="another-account"),
+        pytest.param([checked(n, "Imported") for n in "abc"], id="more"),
+        pytest.param([checked(n, "Imported") for n in "aab"], id="twice"),
+        pytest.param([checked("a", "Imported"), checked("b", "Imported", "0")], id="text-code"),
     ],
 )
 def test_a_check_that_leaves_an_account_out_is_unknown(rows: Any) -> None:
@@ -198,16 +223,33 @@ def test_accounts_that_are_named_have_failed() -> None:
     assert (second.code, second.advice) == (70402, Advice.REJECT_ITEM)
 
 
-@pytest.mark.parametrize("failed", ["b", 1, {"b": 1}, True], ids=str)
-def test_failed_accounts_that_are_no_list_are_unknown(failed: Any) -> None:
+@pytest.mark.parametrize(
+    "failed", ["b", 1, {"b": 1}, True, [{"UserID": "b"}], [None], [5], ["b", "c"]], ids=str
+)
+def test_failed_accounts_that_are_no_list_of_ours_are_unknown(failed: Any) -> None:
     assert is_unknown(READERS["account_import"](ok(FailAccounts=failed)))
 
 
 def test_members_are_added_there_or_refused_whatever_their_order() -> None:
     rows = [{"Member_Account": name, "Result": n} for name, n in (("c", 0), ("b", 2), ("a", 1))]
-    added, there, refused = replies.read_members("x", ["a", "b", "c"], ok(MemberList=rows))
+    added, there, refused = replies.read_members(
+        "import_group_member", ["a", "b", "c"], ok(MemberList=rows)
+    )
     assert (added, there) == (Done(), Done(was_there=True))
     assert (refused.code, refused.advice, refused.effect) == (0, Advice.REJECT_ITEM, Effect.NONE)
+
+
+@pytest.mark.parametrize("code", [3, -1, 10019])
+def test_a_result_of_a_member_that_no_page_lists_says_nothing(code: int) -> None:
+    rows = [{"Member_Account": "a", "Result": 1}, {"Member_Account": "b", "Result": code}]
+    _, told = READERS["members"](ok(MemberList=rows))
+    assert (told.code, told.advice, told.effect) == (
+        code, Advice.STOP_CONVERSATION, Effect.UNKNOWN,
+    )  # fmt: skip
+
+
+def added(*names: Any, result: Any = 1) -> list[dict[str, Any]]:
+    return [{"Member_Account": name, "Result": result} for name in names]
 
 
 @pytest.mark.parametrize(
@@ -215,6 +257,14 @@ def test_members_are_added_there_or_refused_whatever_their_order() -> None:
     [
         pytest.param(None, id="none"),
         pytest.param({}, id="map"),
+        pytest.param(added("a", "b", "b"), id="twice"),
+        pytest.param(added("a", "c"), id="another-member"),
+        pytest.param(added("a", "b", "c"), id="more"),
+        pytest.param(added("a", "b", result="1"), id="text-number"),
+        pytest.param(added("a", "b", result=True), id="true"),
+        pytest.param(added("a", "b", result=False), id="false"),
+        pytest.param(added("a", "b", result=1.0), id="float"),
+        pytest.param(added("a", 5), id="number-as-name"),
         pytest.param([{"Member_Account": "a", "Result": 1}], id="fewer"),
         pytest.param([{"Member_Account": "a"}, {"Member_Account": "b"}], id="no-results"),
         pytest.param([{"Member_Account": "a", "Result": None}], id="null-result"),
@@ -241,6 +291,13 @@ def read_sent(items: Any, *, above: int = 0) -> Any:
 
 def test_messages_get_their_sequences_by_position() -> None:
     assert read_sent([item(8, 5), item(11, 6)], above=7) == [Done(sequence=8), Done(sequence=11)]
+
+
+def test_results_may_leave_the_time_out() -> None:
+    assert read_sent([item(1, None), {"MsgSeq": 2, "Result": 0}]) == [
+        Done(sequence=1),
+        Done(sequence=2),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -273,9 +330,20 @@ def test_a_failed_item_stands_beside_those_that_arrived(code: int, advice: Advic
         pytest.param([item(-3, 5), item(-2, 6)], 0, id="sequence-negative"),
         pytest.param([item(1, 6), item(2, 5)], 0, id="times-swapped"),
         pytest.param([item(1, 5), item(2, 7)], 0, id="time-differs"),
-        pytest.param([item(1, None), item(2, 6)], 0, id="time-null"),
         pytest.param([item("x", 5), item(2, 6)], 0, id="sequence-text"),
         pytest.param([item(1, 5, None), item(2, 6)], 0, id="result-null"),
+        pytest.param([item(1, 5, False), item(2, 6)], 0, id="result-false"),
+        pytest.param([item(1, 5, True), item(2, 6)], 0, id="result-true"),
+        pytest.param([item(1, 5, "0"), item(2, 6)], 0, id="result-text"),
+        pytest.param([item(1, 5, "10004"), item(2, 6)], 0, id="result-text-code"),
+        pytest.param([item(1, 5, 0.0), item(2, 6)], 0, id="result-float"),
+        pytest.param([item(1, 5, 0.5), item(2, 6)], 0, id="result-half"),
+        pytest.param([item(1, 5, 2**40), item(2, 6)], 0, id="result-endless"),
+        pytest.param([item("1", 5), item(2, 6)], 0, id="sequence-number-as-text"),
+        pytest.param([item(1.0, 5), item(2, 6)], 0, id="sequence-float"),
+        pytest.param([item(True, 5), item(2, 6)], 0, id="sequence-true"),
+        pytest.param([item(1, 5), item(2**60, 6)], 0, id="sequence-endless"),
+        pytest.param([item(1, "5"), item(2, 6)], 0, id="time-text"),
         pytest.param([item(1, 5, [0]), item(2, 6)], 0, id="result-list"),
         pytest.param([{"MsgSeq": 1}, {"MsgSeq": 2}], 0, id="no-results"),
         pytest.param([{"Result": 0}, {"Result": 0}], 0, id="no-sequences"),
@@ -347,6 +415,9 @@ def test_a_group_that_cannot_be_read_keeps_its_failure() -> None:
         pytest.param(None, id="null"),
         pytest.param([info("g1")], id="fewer"),
         pytest.param([info("g1"), info("g3")], id="another-group"),
+        pytest.param([info("g1"), info("g2"), info("g3")], id="more"),
+        pytest.param([info("g1"), info("g2", NextMsgSeq=True)], id="true-as-sequence"),
+        pytest.param([info("g1"), info("g2", NextMsgSeq=2.5)], id="half-a-sequence"),
         pytest.param([info("g1"), {"GroupId": "g2"}], id="no-sequence"),
         pytest.param([info("g1"), info("g2", NextMsgSeq="many")], id="text-sequence"),
         pytest.param([info("g1"), info("g2", LastMsgTime=[1])], id="list-as-time"),
@@ -358,13 +429,37 @@ def test_groups_without_their_state_are_unknown(rows: Any) -> None:
     assert is_unknown(READERS["frontiers"](ok(GroupInfo=rows)))
 
 
+@pytest.mark.parametrize("code", [10010, 60007, 12345])
+@pytest.mark.parametrize("status", ["OK", "FAIL"])
+def test_the_code_of_the_whole_means_nothing_beside_the_groups_own(code: int, status: str) -> None:
+    """The page says so: GroupInfo[].ErrorCode is what counts."""
+    fields = {"ActionStatus": status, "ErrorCode": code, "GroupInfo": [info("g1"), info("g2")]}
+    told = READERS["frontiers"](Reply(200, msgspec.json.encode(fields)))
+    assert [each.exists for each in told] == [True, True]
+    fields["ErrorCode"] = 0
+    told = READERS["frontiers"](Reply(200, msgspec.json.encode(fields)))
+    assert [each.exists for each in told] == [True, True]
+
+
+GONE = {"TopicId": "t1", "ErrorCode": 10010}
+
+
 @pytest.mark.parametrize("wrapped", [False, True], ids=["flat", "wrapped"])
 def test_topics_are_read_flat_or_wrapped(*, wrapped: bool) -> None:
     topic = {"TopicId": "t2", "NextMsgSeq": 3, "LastMsgTime": 50}
     row = {"ErrorCode": 0, "Topic": topic} if wrapped else {"ErrorCode": 0, **topic}
-    missing, there = READERS["topics"](ok(TopicInfoList=[row]))
+    missing, there = READERS["topics"](ok(TopicInfoList=[GONE, row]))
     assert not missing.exists
     assert (there.exists, there.newest_slot, there.next_sequence) == (True, 50, 3)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[], [GONE], [GONE, {"TopicId": "t3", "NextMsgSeq": 1}], [GONE, GONE]],
+    ids=["none", "fewer", "another", "twice"],
+)
+def test_a_topic_that_the_answer_leaves_out_may_exist_all_the_same(rows: Any) -> None:
+    assert is_unknown(READERS["topics"](ok(TopicInfoList=rows)))
 
 
 @pytest.mark.parametrize("fields", [{}, {"A": 1}, {"A": [1]}, {"A": [{"x": 1}]}], ids=str)
@@ -420,9 +515,15 @@ def test_placeholders_and_withdrawn_messages_are_told(
 
 
 def test_a_placeholder_of_nobody_is_bare() -> None:
-    rows = [{"MsgSeq": 4, "IsPlaceMsg": 1}, stored(IsPlaceMsg=1), {"MsgSeq": 2}]
+    rows = [
+        {"MsgSeq": 4, "IsPlaceMsg": 1},
+        stored(IsPlaceMsg=1),
+        {"MsgSeq": 2},
+        {"MsgSeq": 1, "IsPlaceMsg": 1, "From_Account": None},
+    ]
     page = READERS["group_page"](ok(RspMsgList=rows))
-    assert [each.is_bare for each in page.messages] == [True, False, False]
+    assert [each.is_bare for each in page.messages] == [True, False, False, True]
+    assert {each.sender for each in page.messages} == {"", "a"}
 
 
 @pytest.mark.parametrize(
@@ -436,6 +537,11 @@ def test_a_placeholder_of_nobody_is_bare() -> None:
         [stored(MsgSeq="x")],
         [stored(MsgRandom=None)],
         [stored(MsgTimeStamp={})],
+        [stored(From_Account=None)],
+        [stored(From_Account=5)],
+        [stored(MsgSeq=1.5)],
+        [stored(MsgSeq=2**60)],
+        [stored(IsPlaceMsg=False)],
     ],
     ids=str,
 )
@@ -466,16 +572,71 @@ def test_one_to_one_messages_are_read_with_where_to_go_on(
 ) -> None:
     page = READERS["roaming"](roaming(**fields))
     message = StoredMessage(sender="a", slot=50, sequence=4, random=2**32 - 1, withdrawn=True)
-    assert page == RoamingPage(() if "MsgList" in fields else (message,), cursor)
+    assert page == DirectPage(() if "MsgList" in fields else (message,), cursor)
 
 
 @pytest.mark.parametrize(
     "fields",
     [
         {"MsgList": None}, {"MsgList": [{}]}, {"MsgList": ["a"]}, {"Complete": None}, {"Complete": "x"},
-        {"Complete": 0, "LastMsgTime": None},
+        {"Complete": 0, "LastMsgTime": None}, {"Complete": 0, "LastMsgKey": None}, {"Complete": True},
+        {"MsgList": [{"From_Account": None, "MsgTimeStamp": 50, "MsgSeq": 4, "MsgRandom": 1}]},
     ],
     ids=str,
 )  # fmt: skip
 def test_one_to_one_messages_without_their_fields_are_unknown(fields: dict[str, Any]) -> None:
     assert is_unknown(READERS["roaming"](roaming(**fields)))
+
+
+# --- listed members -----------------------------------------------------------------------------
+
+LISTED = [
+    {"Member_Account": "ada", "Role": "Owner", "MsgSeq": 7},
+    {"Member_Account": "bob", "Role": "Admin", "MsgSeq": "5"},
+    {"Member_Account": "cid", "Role": "Member"},
+]
+
+
+def test_members_are_listed_with_their_role_and_how_far_they_have_read() -> None:
+    page = READERS["member_list"](ok(MemberNum=103, MemberList=LISTED))
+    assert page == MemberPage(
+        (
+            StoredMember(account_id="ada", role="owner", read_sequence=7),
+            StoredMember(account_id="bob", role="admin", read_sequence=5),
+            StoredMember(account_id="cid", role="member", read_sequence=None),
+        ),
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("reader", "fields", "cursor"),
+    [
+        pytest.param("member_list", {"MemberNum": 104}, "103", id="more-remain"),
+        pytest.param("member_list", {"MemberNum": 99, "MemberList": []}, "", id="fewer-by-now"),
+        pytest.param("community_list", {"Next": "n-2"}, "n-2", id="community-with-more"),
+        pytest.param("community_list", {"Next": ""}, "", id="community-at-its-end"),
+        pytest.param("community_list", {"Next": "n", "MemberList": []}, "", id="nothing-comes"),
+    ],
+)
+def test_a_list_of_members_says_where_to_go_on(
+    reader: str, fields: dict[str, Any], cursor: str
+) -> None:
+    assert READERS[reader](ok(**{"MemberList": LISTED, **fields})).cursor == cursor
+
+
+@pytest.mark.parametrize("fields", [{"MemberNum": 3}, {"MemberList": LISTED}, {"MemberList": [1]}])
+def test_a_list_of_members_without_members_or_their_number_is_asked_for_again(
+    fields: dict[str, Any],
+) -> None:
+    assert is_unknown(READERS["member_list"](ok(**fields)))
+
+
+@pytest.mark.parametrize(
+    ("finished", "expired"), [(0, False), (1, False), (2, True), (None, False)]
+)
+def test_a_page_says_whether_what_is_older_has_expired(
+    finished: int | None, *, expired: bool
+) -> None:
+    page = READERS["group_page"](ok(RspMsgList=[], IsFinished=finished))
+    assert (page.messages, page.more, page.rest_expired) == ((), False, expired)

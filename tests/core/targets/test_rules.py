@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import msgspec
 import pytest
@@ -113,8 +114,26 @@ def test_splitting_can_be_switched_off() -> None:
 
 def test_a_late_message_stays_within_the_limit() -> None:
     bodies = RULES.group_bodies([Text(text="x" * 900)], reply_to="", extra="", split=True)
-    late = RULES.late_bodies(bodies, "[2024-05-01 09:30 UTC] ")
+    late = RULES.late_bodies(bodies, "[2024-05-01 09:30 UTC] ", split=True)
     assert max(len(body.encode()) for body in late) <= 1000
+
+
+def test_a_late_message_is_not_split_where_splitting_is_switched_off() -> None:
+    fits, too_long = "x" * 800, "x" * 930
+    for text in (fits, too_long):
+        assert len(RULES.group_bodies([Text(text=text)], reply_to="", extra="", split=False)) == 1
+    prefix = "[2024-05-01 09:30 UTC] "
+    bodies = RULES.group_bodies([Text(text=fits)], reply_to="", extra="", split=False)
+    assert len(RULES.late_bodies(bodies, prefix, split=False)) == 1
+    bodies = RULES.group_bodies([Text(text=too_long)], reply_to="", extra="", split=False)
+    with pytest.raises(Unsendable, match="oversize"):
+        RULES.late_bodies(bodies, prefix, split=False)
+
+
+def test_what_cannot_be_sent_survives_pickling() -> None:
+    back = pickle.loads(pickle.dumps(Unsendable("oversize", "too large", "Shorten it.")))  # noqa: S301
+    assert (back.reason, back.detail, back.advice) == ("oversize", "too large", "Shorten it.")
+    assert str(back) == "oversize"
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,21 @@ import socketserver
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from chat_migration.targets.transport import MAX_REPLY_BYTES, HttpTransport, NoReply, Reply
 
@@ -171,7 +180,7 @@ def test_a_request_without_a_whole_reply_may_have_been_applied(serve: Serve, rea
 
 def test_an_answer_that_does_not_come_in_time_may_have_been_applied() -> None:
     with serving(silent) as (_, post):
-        assert post(timeout_seconds=0.05) == NoReply("no answer within 0.05 s", sent=True)
+        assert post(timeout_seconds=0.05) == NoReply("no whole answer within 0.05 s", sent=True)
 
 
 def test_a_body_that_stops_halfway_is_given_up_in_time() -> None:
@@ -180,6 +189,86 @@ def test_a_body_that_stops_halfway_is_given_up_in_time() -> None:
         answer = post(timeout_seconds=0.05)
         assert isinstance(answer, NoReply)
         assert answer.sent
+
+
+def dripping(answer: bytes) -> Serve:
+    """Return what sends an answer byte by byte, each soon enough for a timeout that begins anew."""
+
+    def serve(connection: socket.socket, _number: int) -> None:
+        with suppress(OSError):
+            for place in range(len(answer)):
+                connection.sendall(answer[place : place + 1])
+                time.sleep(0.02)
+
+    return serve
+
+
+MARGIN = 0.5
+"""Seconds that a busy machine may take beside the call itself."""
+BODY = b'{"ErrorCode":0,"pad":"' + b"x" * 500 + b'"}'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-Pad: " + b"x" * 500 + b"\r\n", id="head"),
+        pytest.param(http(BODY), id="body"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 200,
+            id="chunks",
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n" + BODY, id="body-without-a-length"),
+    ],
+)
+def test_a_reply_that_drips_does_not_outlive_the_call(answer: bytes) -> None:
+    with serving(dripping(answer)) as (_, post):
+        began = time.monotonic()
+        assert post(timeout_seconds=0.3) == NoReply("no whole answer within 0.3 s", sent=True)
+        assert 0.3 <= time.monotonic() - began < 0.3 + MARGIN
+
+
+def test_a_reply_that_drips_but_is_whole_in_time_is_a_reply() -> None:
+    with serving(dripping(http(b"{}"))) as (_, post):
+        assert post(timeout_seconds=20) == Reply(200, b"{}")
+
+
+def test_a_server_that_reads_nothing_does_not_outlive_the_call() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        base = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        transport = HttpTransport(base_url=base, connections=1)
+        began = time.monotonic()
+        answer = transport.post(f"{base}/x?usersig={SECRET}", b"x" * 50_000_000, 0.3)
+        assert time.monotonic() - began < 0.3 + MARGIN
+        transport.close()
+    assert isinstance(answer, NoReply)
+    assert answer.sent
+
+
+def test_nothing_is_sent_over_a_connection_that_came_too_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Resolving a name cannot be cut short; what comes of it too late is not used."""
+    resolve = socket.getaddrinfo
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.1)
+        return resolve(*args, **kwargs)
+
+    with serving(answering(http(OK))) as (server, post):
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        answer = post(timeout_seconds=0.05)
+        assert answer == NoReply("no connection within 0.05 s", sent=False)
+        monkeypatch.undo()
+        assert post() == Reply(200, OK)
+        assert len(server.requests) == 1
+
+
+def test_a_call_has_its_own_time_however_long_the_connection_lives() -> None:
+    with serving(answering(http(OK))) as (server, post):
+        for _ in range(3):
+            assert post(timeout_seconds=0.2) == Reply(200, OK)
+            time.sleep(0.1)
+        assert server.connections == 1
 
 
 def test_a_refused_connection_was_never_sent() -> None:
@@ -201,6 +290,72 @@ def test_a_host_that_has_no_address_was_never_asked(monkeypatch: pytest.MonkeyPa
     answer = transport.post(f"http://nowhere.invalid/x?usersig={SECRET}", b"{}", 5)
     transport.close()
     assert answer == NoReply("the host name cannot be resolved", sent=False)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 with its key, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("tls") / "host.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@contextmanager
+def serving_tls(
+    serve: Serve, certificate: Path, *, trusted: bool = True
+) -> Iterator[Callable[..., Reply | NoReply]]:
+    """Serve over TLS, and give what posts to it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with Server(serve) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        base = f"https://127.0.0.1:{server.server_address[1]}"
+        transport = HttpTransport(base_url=base, connections=1)
+        transport._verify = str(certificate) if trusted else True
+        try:
+            yield lambda timeout_seconds: transport.post(
+                f"{base}/x?usersig={SECRET}", b"{}", timeout_seconds
+            )
+        finally:
+            transport.close()
+            server.shutdown()
+            thread.join()
+
+
+def test_over_tls_a_call_has_one_deadline_as_well(certificate: Path) -> None:
+    def serve(connection: socket.socket, number: int) -> None:
+        (answering(http(OK)) if number < 3 else dripping(http(BODY)))(connection, number)
+
+    with serving_tls(serve, certificate) as post:
+        assert [post(20), post(20)] == [Reply(200, OK)] * 2
+        began = time.monotonic()
+        assert post(0.3) == NoReply("no whole answer within 0.3 s", sent=True)
+        assert 0.3 <= time.monotonic() - began < 0.3 + MARGIN
+
+
+def test_a_certificate_that_nobody_trusts_is_refused_before_anything_is_sent(
+    certificate: Path,
+) -> None:
+    with serving_tls(answering(http(OK)), certificate, trusted=False) as post:
+        assert post(20) == NoReply("the TLS connection failed", sent=False)
 
 
 def test_a_broken_tls_connection_may_have_carried_the_request() -> None:
@@ -255,8 +410,7 @@ def test_the_environment_is_asked_for_proxies_once(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     transport = HttpTransport(base_url="http://h.example", connections=1)
     monkeypatch.delenv("http_proxy")
-    assert transport._session.proxies["http"] == "http://127.0.0.1:9"
-    assert not transport._session.trust_env
+    assert transport._proxies["http"] == "http://127.0.0.1:9"
     transport.close()
 
 
@@ -283,7 +437,7 @@ def test_no_exception_of_the_http_library_gets_out(
         raise kind(text, "", 0) if issubclass(kind, requests.JSONDecodeError) else kind(text)
 
     transport = HttpTransport(base_url="https://h.example", connections=1)
-    monkeypatch.setattr(transport._session, "post", fail)
+    monkeypatch.setattr(transport._adapter, "send", fail)
     answer = transport.post(f"https://h.example/?usersig={SECRET}", b"{}", 5)
     transport.close()
     assert isinstance(answer, NoReply)

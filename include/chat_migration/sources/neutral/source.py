@@ -38,7 +38,15 @@ class NeutralSource:
     def __init__(self, piece_bytes: int = PIECE_BYTES) -> None:
         self._piece_bytes = piece_bytes
 
-    def pieces(self, export: ExportTree) -> list[Piece]:
+    def message_files(self, export: ExportTree) -> frozenset[str]:
+        """Return the files of the table ``messages``.
+
+        Raises:
+            UnreadableExportError: a table is missing, given twice, or in no known format.
+        """
+        return frozenset(file.path for file in find_tables(export, TABLES).get(MESSAGES.name, []))
+
+    def pieces(self, export: ExportTree, without: frozenset[str] = frozenset()) -> list[Piece]:
         """Return the parts of the export, tables in order.
 
         Raises:
@@ -48,7 +56,9 @@ class NeutralSource:
         return [
             piece
             for name in TABLES
-            for piece in self._table_pieces(export, name, found.get(name, []))
+            for piece in self._table_pieces(
+                export, name, [file for file in found.get(name, []) if file.path not in without]
+            )
         ]
 
     def read(self, export: ExportTree, piece: Piece) -> Iterator[Item]:

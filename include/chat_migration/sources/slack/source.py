@@ -54,12 +54,18 @@ class SlackSource:
     def __init__(self) -> None:
         self._known: tuple[ExportTree, Workspace] | None = None
 
-    def pieces(self, export: ExportTree) -> list[Piece]:
+    def message_files(self, export: ExportTree) -> frozenset[str]:
+        """Return none: the day files tell members and accounts, too."""
+        del export
+        return frozenset()
+
+    def pieces(self, export: ExportTree, without: frozenset[str] = frozenset()) -> list[Piece]:
         """Return people, conversations, then the messages of each.
 
         Raises:
             UnreadableExportError: people or conversations are missing, or one of their files is broken.
         """
+        del without  # there are none
         sizes = {file.path: file.size for file in export.files()}
         lists = tuple(path for path in LISTS if path in sizes)
         if USERS_FILE not in sizes or not lists:

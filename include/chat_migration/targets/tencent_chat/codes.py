@@ -1,33 +1,30 @@
-"""What each code of Tencent Cloud Chat means for the caller: the table that the code is.
+"""What each code of Tencent Cloud Chat tells: the first half of the table, from code to symptom.
 
-Codes are the vendor's "Error Codes" page (1047/34348, 2024-11-11) and the pages of the single APIs. The
-``effect`` of a code says whether the call may have been applied all the same: internal errors and timeouts
-of writes are answered without saying so.
+The second half, from symptom to effect and advice, is ``outcomes``. Codes are the vendor's "Error Codes" page
+(1047/34348, 2024-11-11) and the pages of the single APIs.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from chat_migration.targets.base import Advice, Effect, Failure
-
-_NO, _MAYBE = Effect.NONE, Effect.UNKNOWN
+from chat_migration.targets.base import Failure
+from chat_migration.targets.tencent_chat.outcomes import Symptom, failed
 
 
 class Meaning(msgspec.Struct, frozen=True):
     """One row of the table."""
 
     text: str
-    advice: Advice
-    effect: Effect = Effect.NONE
+    symptom: Symptom
 
 
-def _rows(advice: Advice, effect: Effect, texts: dict[int, str]) -> dict[int, Meaning]:
-    return {code: Meaning(text, advice, effect) for code, text in texts.items()}
+def _rows(symptom: Symptom, texts: dict[int, str]) -> dict[int, Meaning]:
+    return {code: Meaning(text, symptom) for code, text in texts.items()}
 
 
 COMMON: dict[int, Meaning] = {
-    **_rows(Advice.SLOW_DOWN, _NO, {
+    **_rows(Symptom.THROTTLED, {
         60007: "call frequency over the API's limit",
         60011: "call frequency over the app's limit",
         60018: "requests too frequent",
@@ -36,13 +33,14 @@ COMMON: dict[int, Meaning] = {
         10023: "group messages too frequent",
         22006: "one-to-one messages too frequent",
     }),
-    **_rows(Advice.TRY_AGAIN, _MAYBE, {
+    **_rows(Symptom.PASSING_FAULT, {
         60008: "the service timed out",
         60013: "the service could not read its own reply",
         60014: "the account exchange timed out",
         10002: "internal error of the group service",
         20004: "network error of the message service",
         20005: "internal error of the message service",
+        20028: "somebody else changes the message at this moment",
         70169: "server timeout",
         70202: "server timeout",
         70500: "internal error of the account service",
@@ -51,14 +49,15 @@ COMMON: dict[int, Meaning] = {
         90992: "internal error, or a webhook misbehaves",
         91000: "internal error of the one-to-one service",
     }),
-    **_rows(Advice.SIGN_AGAIN, _NO, {70001: "the UserSig has expired"}),
-    **_rows(Advice.WAIT_LOCKED, _NO, {70050: "locked after too many failed verifications"}),
-    **_rows(Advice.SMALLER_BATCH, _NO, {
+    **_rows(Symptom.SIGNATURE_EXPIRED, {70001: "the UserSig has expired"}),
+    **_rows(Symptom.LOCKED, {70050: "locked after too many failed verifications"}),
+    **_rows(Symptom.TOO_MANY_ITEMS, {
         10005: "too many accounts in the request",
+        10018: "the answer would be larger than 1 MB",
         70206: "wrong number of items in the request",
     }),
-    **_rows(Advice.LATE, _NO, {10004: "a parameter is invalid; for a message, its send time"}),
-    **_rows(Advice.REJECT_ITEM, _NO, {
+    **_rows(Symptom.TIME_REFUSED, {10004: "a parameter is invalid; for a message, its send time"}),
+    **_rows(Symptom.ITEM_REFUSED, {
         10014: "the group is full",
         10020: "the message is too long",
         80001: "blocked by content moderation",
@@ -80,7 +79,7 @@ COMMON: dict[int, Meaning] = {
         10037: "the user may own or join no more groups",
         10038: "more members than the plan allows",
     }),
-    **_rows(Advice.MISSING_ACCOUNT, _NO, {
+    **_rows(Symptom.ACCOUNT_MISSING, {
         10012: "an account id is invalid",
         10019: "an account does not exist",
         20003: "an account id is invalid",
@@ -88,12 +87,12 @@ COMMON: dict[int, Meaning] = {
         90012: "the recipient is not registered",
         90048: "the account does not exist",
     }),
-    **_rows(Advice.EXISTS, _NO, {
+    **_rows(Symptom.IS_THERE, {
         10021: "the id is taken already",
         10025: "the id is taken already, by the same owner",
         10013: "already a member",
     }),
-    **_rows(Advice.STOP_CONVERSATION, _NO, {
+    **_rows(Symptom.CONVERSATION_REFUSED, {
         10007: "not permitted for this type of group",
         10010: "the group does not exist or was disbanded",
         10015: "the group id is invalid",
@@ -102,7 +101,7 @@ COMMON: dict[int, Meaning] = {
         11000: "the community feature is not switched on",
         110003: "the topic was deleted",
     }),
-    **_rows(Advice.STOP_RUN, _NO, {
+    **_rows(Symptom.RUN_REFUSED, {
         10003: "the command word is wrong (check the host and the API paths)",
         10008: "the request is illegal",
         10011: "the request could not be parsed",
@@ -142,45 +141,73 @@ COMMON: dict[int, Meaning] = {
 }  # fmt: skip
 """Meaning by code. An API's own reading of a code stands in :data:`OF_API`."""
 
+
+EDITS = ("modify_group_msg", "group_msg_recall", "modify_c2c_msg", "admin_msgwithdraw")
+"""What changes or takes back a message that is there."""
+
+
+def _edits(meanings: dict[int, Meaning]) -> dict[tuple[str, int], Meaning]:
+    return {(api, code): meaning for api in EDITS for code, meaning in meanings.items()}
+
+
+GROUP_CHANGES = (
+    "modify_group_base_info", "modify_group_member_info", "change_group_owner", "delete_group_member",
+)  # fmt: skip
+"""What changes a group that is there, or who is in it."""
+
+
+def _group_changes(meanings: dict[int, Meaning]) -> dict[tuple[str, int], Meaning]:
+    return {(api, code): meaning for api in GROUP_CHANGES for code, meaning in meanings.items()}
+
+
 OF_API: dict[tuple[str, int], Meaning] = {
-    ("import_group", 10004): Meaning("a parameter of the group is invalid", Advice.REJECT_ITEM),
-    ("import_group", 10002): Meaning("internal error", Advice.TRY_AGAIN, _MAYBE),
-    ("import_group", 10006): Meaning("too frequent, or the day's new groups are used up", Advice.QUOTA),
-    ("import_group", 10007): Meaning("this type of group cannot be imported", Advice.REJECT_ITEM),
-    ("import_group", 10015): Meaning("the group id is invalid", Advice.REJECT_ITEM),
-    ("import_topic", 10004): Meaning("a parameter of the topic is invalid", Advice.REJECT_ITEM),
-    ("import_topic", 10037): Meaning("the community may have no more topics", Advice.REJECT_ITEM),
+    ("import_group", 10004): Meaning("a parameter of the group is invalid", Symptom.ITEM_REFUSED),
+    ("import_group", 10006): Meaning("too frequent, or the day's new groups are used up", Symptom.QUOTA_USED),
+    ("import_group", 10007): Meaning("this type of group cannot be imported", Symptom.ITEM_REFUSED),
+    ("import_group", 10015): Meaning("the group id is invalid", Symptom.ITEM_REFUSED),
+    ("import_topic", 10004): Meaning("a parameter of the topic is invalid", Symptom.ITEM_REFUSED),
+    ("import_topic", 10037): Meaning("the community may have no more topics", Symptom.ITEM_REFUSED),
     ("import_group_member", 10004): Meaning(
-        "a parameter is invalid, or too many members in one call", Advice.SMALLER_BATCH
+        "a parameter is invalid, or too many members in one call", Symptom.TOO_MANY_ITEMS
     ),
-    ("import_group_member", 10014): Meaning("the group is full", Advice.STOP_CONVERSATION),
-    ("import_group_member", 10038): Meaning("the group is full by the plan", Advice.STOP_CONVERSATION),
-    ("set_unread_msg_num", 10004): Meaning("a parameter is invalid", Advice.REJECT_ITEM),
-    ("get_group_info", 10004): Meaning("a parameter is invalid", Advice.STOP_RUN),
-    ("group_msg_get_simple", 10004): Meaning("a parameter is invalid", Advice.STOP_CONVERSATION),
-    ("multiaccount_import", 70402): Meaning("a parameter of the accounts is wrong", Advice.REJECT_ITEM),
+    ("import_group_member", 10014): Meaning("the group is full", Symptom.CONVERSATION_REFUSED),
+    ("import_group_member", 10038): Meaning("the group is full by the plan", Symptom.CONVERSATION_REFUSED),
+    ("set_unread_msg_num", 10004): Meaning("a parameter is invalid", Symptom.ITEM_REFUSED),
+    ("get_group_info", 10004): Meaning("a parameter is invalid", Symptom.RUN_REFUSED),
+    ("group_msg_get_simple", 10004): Meaning("a parameter is invalid", Symptom.CONVERSATION_REFUSED),
+    **_edits({
+        10004: Meaning("a parameter is invalid, or the message is not there", Symptom.ITEM_REFUSED),
+        10007: Meaning("not permitted for this type of group", Symptom.ITEM_REFUSED),
+        10016: Meaning("a webhook refused the operation", Symptom.ITEM_REFUSED),
+        20001: Meaning("the request is illegal", Symptom.ITEM_REFUSED),
+        20002: Meaning("the UserSig or A2 is not valid", Symptom.RUN_REFUSED),
+        20016: Meaning("outside the permitted time", Symptom.MESSAGE_MISSING),
+        20022: Meaning("the message does not exist", Symptom.MESSAGE_MISSING),
+        20026: Meaning("the message does not exist", Symptom.MESSAGE_MISSING),
+        90054: Meaning("the MsgKey is wrong", Symptom.MESSAGE_MISSING),
+        10030: Meaning("the message does not exist", Symptom.MESSAGE_MISSING),
+        10031: Meaning("outside the permitted time", Symptom.MESSAGE_MISSING),
+        10032: Meaning("the message cannot be recalled", Symptom.ITEM_REFUSED),
+        10033: Meaning("this type of group knows no recall", Symptom.ITEM_REFUSED),
+        10041: Meaning("the app is configured without recalls: switch them on in the console", Symptom.RUN_REFUSED),
+    }),
+    ("admin_msgwithdraw", 20023): Meaning("withdrawn before", Symptom.IS_THERE),
+    **_group_changes({
+        10004: Meaning("a parameter is invalid, or the account is no member", Symptom.ITEM_REFUSED),
+        10007: Meaning("not permitted for this member or this type of group", Symptom.ITEM_REFUSED),
+        10016: Meaning("a webhook refused the operation", Symptom.ITEM_REFUSED),
+    }),
+    ("multiaccount_import", 70402): Meaning("a parameter of the accounts is wrong", Symptom.ITEM_REFUSED),
 }  # fmt: skip
 
 
 def meaning_of(api: str, code: int) -> Meaning:
-    """Return what a code means in the answer of one API.
-
-    A code that no page lists has an unknown effect, and ends its conversation: guessing would be worse.
-    """
+    """Return what a code means in the answer of one API."""
     known = OF_API.get((api, code)) or COMMON.get(code)
-    return known or Meaning(
-        "a code that no page of the vendor lists", Advice.STOP_CONVERSATION, _MAYBE
-    )
+    return known or Meaning("a code that no page of the vendor lists", Symptom.UNLISTED_CODE)
 
 
 def failure(api: str, code: int) -> Failure:
     """Return the failure that a code stands for."""
     known = meaning_of(api, code)
-    return Failure(api=api, code=code, text=known.text, advice=known.advice, effect=known.effect)
-
-
-def no_answer(api: str, reason: str, *, sent: bool) -> Failure:
-    """Return the failure of a call without a usable answer; its effect is unknown once it was sent."""
-    return Failure(
-        api=api, code=None, text=reason, advice=Advice.TRY_AGAIN, effect=_MAYBE if sent else _NO
-    )
+    return failed(api, known.symptom, known.text, code=code)

@@ -25,11 +25,28 @@ APIS: dict[str, ApiLimit] = {
     "importmsg": ApiLimit(_OPENIM + "importmsg", 200, writes=True),
     "admin_getroammsg": ApiLimit(_OPENIM + "admin_getroammsg", 200, writes=False),
     "set_unread_msg_num": ApiLimit(_GROUP + "set_unread_msg_num", 200, writes=True),
+    "modify_group_base_info": ApiLimit(_GROUP + "modify_group_base_info", 200, writes=True),
+    "modify_group_member_info": ApiLimit(_GROUP + "modify_group_member_info", 200, writes=True),
+    "change_group_owner": ApiLimit(_GROUP + "change_group_owner", 200, writes=True),
+    "delete_group_member": ApiLimit(_GROUP + "delete_group_member", 200, writes=True),
+    "modify_group_msg": ApiLimit(_OPENIM + "modify_group_msg", 200, writes=True),
+    "group_msg_recall": ApiLimit(_GROUP + "group_msg_recall", 200, writes=True),
+    "modify_c2c_msg": ApiLimit(_OPENIM + "modify_c2c_msg", 200, writes=True),
+    "admin_msgwithdraw": ApiLimit(_OPENIM + "admin_msgwithdraw", 200, writes=True),
     "get_group_info": ApiLimit(_GROUP + "get_group_info", 200, writes=False),
     "get_topic": ApiLimit("v4/million_group_open_http_svc/get_topic", 200, writes=False),
+    "get_group_member_info": ApiLimit(_GROUP + "get_group_member_info", 200, writes=False),
     "group_msg_get_simple": ApiLimit(_GROUP + "group_msg_get_simple", 200, writes=False),
 }
 """Source: "RESTful API Overview" (1047/34620) and the pages of the single APIs."""
+
+LIVE_APIS = frozenset({
+    "account_check", "multiaccount_import", "set_unread_msg_num", "admin_getroammsg", "get_group_info",
+    "get_group_member_info", "get_topic", "group_msg_get_simple", "modify_group_msg", "group_msg_recall",
+    "modify_c2c_msg", "admin_msgwithdraw", "modify_group_base_info", "modify_group_member_info",
+    "change_group_owner", "delete_group_member",
+})  # fmt: skip
+"""What a company's servers may call for living users too, from the same limit; the others only serve imports."""
 
 USER_ID_BYTES = 32
 """Source: "Importing a Single Account" (1047/34953)."""
@@ -50,6 +67,14 @@ DEFAULT_MEMBERS = 2000
 """Source: "Importing a Group Profile" (1047/34967)."""
 GROUPS_PER_QUERY = 50
 """Source: "Obtaining Group Profiles" (1047/34961)."""
+RECALLS_PER_CALL = 10
+"""Source: "Recalling Group Messages" (1047/34965)."""
+REMOVALS_PER_CALL = 100
+"""Source: "Deleting Group Members" (1047/34949)."""
+MEMBERS_PER_PAGE = 100
+"""Source: "Obtaining Group Members" (1047/34948): at most 200, or 100 in a community; 100 is advised."""
+DIRECT_MESSAGES_PER_PAGE = 100
+"""Source: "Querying One-to-One Messages" (1047/35478); an answer ends at about 13 KB all the same."""
 MESSAGES_PER_PAGE = 20
 """Source: "Pulling Historical Group Messages" (1047/34971)."""
 BACKEND_TIMEOUT_SECONDS = 3.0

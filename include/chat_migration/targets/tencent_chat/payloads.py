@@ -282,11 +282,13 @@ def _cut(element: VendorElement, room: int) -> tuple[VendorElement | None, Vendo
     return _text(text[:place]), _text(text[place:])
 
 
-def with_prefix(bodies: Sequence[str], prefix: str, *, max_bytes: int) -> list[str] | Oversize:
-    """Return the bodies of the same message with a text put before everything else."""
+def with_prefix(
+    bodies: Sequence[str], prefix: str, *, max_bytes: int, split: bool = True
+) -> list[str] | Oversize:
+    """Return the bodies of the same message with a text put before everything else; ``split`` as in :func:`pack`."""
     elements: list[VendorElement] = [each for body in bodies for each in msgspec.json.decode(body)]
     if elements and elements[0]["MsgType"] == "TIMTextElem":
         elements[0] = _text(prefix + elements[0]["MsgContent"]["Text"])
     else:
         elements.insert(0, _text(prefix))
-    return pack(elements, max_bytes=max_bytes)
+    return pack(elements, max_bytes=max_bytes, split=split)

@@ -98,9 +98,10 @@ class TencentRules:
         room = self._max_body_bytes - taken
         return _fitting(pack(direct_elements(elements), max_bytes=room, split=split)), metadata
 
-    def late_bodies(self, bodies: Sequence[str], prefix: str) -> list[str]:
+    def late_bodies(self, bodies: Sequence[str], prefix: str, *, split: bool) -> list[str]:
         """Return the bodies with a text before everything."""
-        return _fitting(with_prefix(bodies, prefix, max_bytes=self._max_body_bytes))
+        prefixed = with_prefix(bodies, prefix, max_bytes=self._max_body_bytes, split=split)
+        return _fitting(prefixed)
 
 
 def _fitting(packed: list[str] | Oversize) -> list[str]:

@@ -12,29 +12,43 @@ import msgspec
 from chat_migration.clock import Clock, SystemClock
 from chat_migration.connection import TencentConnection
 from chat_migration.errors import (
-    CredentialsError,
     MigrationError,
-    TargetUnreachableError,
     UsageError,
 )
+from chat_migration.model import Role
 from chat_migration.targets.base import (
     AccountSpec,
     Advice,
+    DirectKey,
     DirectMessageOut,
+    DirectPage,
     Failure,
     Frontier,
     GroupAddress,
     GroupMessageOut,
     GroupSpec,
     ItemResult,
+    MemberPage,
     MemberSpec,
     Page,
+    ProfileChange,
+    StoredMessage,
+    StoredProfile,
     TopicSpec,
 )
+from chat_migration.targets.stopping import error_for
 from chat_migration.targets.tencent_chat import replies
 from chat_migration.targets.tencent_chat.auth import Signer
-from chat_migration.targets.tencent_chat.codes import no_answer
-from chat_migration.targets.tencent_chat.limits import APIS, GROUPS_PER_QUERY, MESSAGES_PER_PAGE
+from chat_migration.targets.tencent_chat.limits import (
+    APIS,
+    DIRECT_MESSAGES_PER_PAGE,
+    GROUPS_PER_QUERY,
+    MEMBERS_PER_PAGE,
+    MESSAGES_PER_PAGE,
+    RECALLS_PER_CALL,
+    REMOVALS_PER_CALL,
+)
+from chat_migration.targets.tencent_chat.outcomes import Symptom, failed
 from chat_migration.targets.transport import HttpTransport, NoReply, Reply, Transport
 
 REGIONS = {
@@ -56,6 +70,7 @@ _TYPES = {
     "community": "Community",
 }
 _JOIN = {"free": "FreeAccess", "approval": "NeedPermission", "closed": "DisableApply"}
+_ROLES = {"admin": "Admin", "member": "Member"}
 _HISTORY, _REAL_TIME = 2, 5
 """``SyncFromOldSystem``: history counts as read, real time as unread and is pushed (1047/35014)."""
 _MOST_PAGES = 50
@@ -68,6 +83,17 @@ _INFO_FIELDS = [
     "NextMsgSeq",
     "LastMsgTime",
     "MemberNum",
+]
+_PROFILE_FIELDS = [
+    "Name",
+    "Introduction",
+    "Notification",
+    "FaceUrl",
+    "Owner_Account",
+    "MaxMemberNum",
+    "ApplyJoinOption",
+    "NextMsgSeq",
+    "LastMsgTime",
 ]
 
 
@@ -94,6 +120,8 @@ def base_url(host: str) -> str:
 
 class TencentTarget:
     """One app of Tencent Cloud Chat; safe to use from many threads."""
+
+    withdrawals_per_call = RECALLS_PER_CALL
 
     def __init__(self, connection: TencentConnection, transport: Transport, signer: Signer) -> None:
         self._connection, self._transport, self._signer = connection, transport, signer
@@ -200,28 +228,119 @@ class TencentTarget:
 
     def has_direct_message(self, message: DirectMessageOut) -> bool | Failure:
         """Tell whether a one-to-one message is there, by its triple. Source: admin_getroammsg (1047/35478)."""
+        key = DirectKey(
+            sender=message.sender,
+            recipient=message.recipient,
+            slot=message.slot,
+            sequence=message.sequence,
+            random=message.random,
+        )
+        found = self.find_direct_message(key)
+        return found if isinstance(found, Failure) else found is not None
+
+    def find_direct_message(self, key: DirectKey) -> StoredMessage | Failure | None:
+        """Return a one-to-one message as its sender sees it. Source: admin_getroammsg (1047/35478)."""
         body: dict[str, Any] = {
-            "Operator_Account": message.sender,
-            "Peer_Account": message.recipient,
+            "Operator_Account": key.sender,
+            "Peer_Account": key.recipient,
             "MaxCnt": 100,
-            "MinTime": message.slot,
-            "MaxTime": message.slot,
+            "MinTime": key.slot,
+            "MaxTime": key.slot,
         }
-        wanted = (message.sender, message.slot, message.sequence, message.random)
+        wanted = (key.sender, key.slot, key.sequence, key.random)
         for _ in range(_MOST_PAGES):
             page = replies.read_roaming("admin_getroammsg", self._call("admin_getroammsg", body))
             if isinstance(page, Failure):
                 return page
-            found = {(each.sender, each.slot, each.sequence, each.random) for each in page.messages}
-            if wanted in found or page.cursor is None:
-                return wanted in found
+            for each in page.messages:
+                if (each.sender, each.slot, each.sequence, each.random) == wanted:
+                    return each
+            if page.cursor is None:
+                return None
             body |= {"MaxTime": page.cursor[0], "LastMsgKey": page.cursor[1]}
-        return no_answer("admin_getroammsg", "its pages never end", sent=True)
+        return failed("admin_getroammsg", Symptom.NEVER_ENDING)
+
+    # --- what is there already ------------------------------------------------------------------
+
+    def change_group_message(self, address: GroupAddress, sequence: int, body: str) -> ItemResult:
+        """Replace the body of a group message. Source: modify_group_msg (1047/47948)."""
+        request = {
+            **_place_of(address),
+            "MsgSeq": sequence,
+            "MsgBody": msgspec.Raw(body.encode()),
+        }
+        return replies.read_done("modify_group_msg", self._call("modify_group_msg", request))
+
+    def withdraw_group_messages(
+        self, address: GroupAddress, sequences: Sequence[int]
+    ) -> list[ItemResult] | Failure:
+        """Recall group messages, at most ten. Source: group_msg_recall (1047/34965)."""
+        if len(sequences) > RECALLS_PER_CALL:
+            raise ValueError(
+                f"{len(sequences)} recalls in one call, {RECALLS_PER_CALL} are allowed"
+            )
+        request = {
+            **_place_of(address),
+            "MsgSeqList": [{"MsgSeq": each} for each in sequences],
+        }
+        reply = self._call("group_msg_recall", request)
+        return replies.read_recalls("group_msg_recall", sequences, reply)
+
+    def change_direct_message(self, key: DirectKey, body: str, metadata: str) -> ItemResult:
+        """Replace body and ``CloudCustomData`` of a one-to-one message; an omitted one would stay.
+
+        Source: modify_c2c_msg (1047/47722).
+        """
+        request = {
+            **_name_of(key),
+            "MsgBody": msgspec.Raw(body.encode()),
+            "CloudCustomData": metadata,
+        }
+        return replies.read_done("modify_c2c_msg", self._call("modify_c2c_msg", request))
+
+    def withdraw_direct_message(self, key: DirectKey) -> ItemResult:
+        """Withdraw a one-to-one message. Source: admin_msgwithdraw (1047/35015)."""
+        reply = self._call("admin_msgwithdraw", _name_of(key))
+        return replies.read_done("admin_msgwithdraw", reply)
 
     def set_unread(self, group_id: str, account_id: str, count: int) -> ItemResult:
         """Set one member's unread count. Source: set_unread_msg_num (1047/34909)."""
         body = {"GroupId": group_id, "Member_Account": account_id, "UnreadMsgNum": count}
         return replies.read_done("set_unread_msg_num", self._call("set_unread_msg_num", body))
+
+    def read_profile(self, group_id: str) -> StoredProfile | Failure:
+        """Return a group's profile and frontier. Source: get_group_info (1047/34961)."""
+        body = {
+            "GroupIdList": [group_id],
+            "ResponseFilter": {"GroupBaseInfoFilter": _PROFILE_FIELDS},
+        }
+        reply = self._call("get_group_info", body)
+        return replies.read_profile("get_group_info", group_id, reply)
+
+    def change_profile(self, change: ProfileChange) -> ItemResult:
+        """Write some fields of a group's profile. Source: modify_group_base_info (1047/34962)."""
+        api = "modify_group_base_info"
+        return replies.read_done(api, self._call(api, profile_body(change)))
+
+    def change_owner(self, group_id: str, account_id: str) -> ItemResult:
+        """Give a group to one of its members. Source: change_group_owner (1047/34966)."""
+        body = {"GroupId": group_id, "NewOwner_Account": account_id}
+        return replies.read_done("change_group_owner", self._call("change_group_owner", body))
+
+    def change_role(self, group_id: str, account_id: str, role: Role) -> ItemResult:
+        """Set the role of one member. Source: modify_group_member_info (1047/34900)."""
+        api = "modify_group_member_info"
+        body = {"GroupId": group_id, "Member_Account": account_id, "Role": _ROLES[role]}
+        return replies.read_done(api, self._call(api, body))
+
+    def remove_members(self, group_id: str, accounts: Sequence[str]) -> ItemResult:
+        """Remove members without telling the group. Source: delete_group_member (1047/34949)."""
+        if len(accounts) > REMOVALS_PER_CALL:
+            raise ValueError(
+                f"{len(accounts)} members in one call, {REMOVALS_PER_CALL} are allowed"
+            )
+        body = {"GroupId": group_id, "MemberToDel_Account": list(accounts), "Silence": 1}
+        return replies.read_done("delete_group_member", self._call("delete_group_member", body))
 
     def frontiers(self, addresses: Sequence[GroupAddress]) -> list[Frontier] | Failure:
         """Return the state of groups, or of the topics of one community, in the same order."""
@@ -254,6 +373,39 @@ class TencentTarget:
             body["TopicId"] = address.topic_id
         reply = self._call("group_msg_get_simple", body)
         return replies.read_group_page("group_msg_get_simple", reply, asked=MESSAGES_PER_PAGE)
+
+    def read_direct(
+        self,
+        viewer: str,
+        peer: str,
+        *,
+        first_s: int,
+        last_s: int,
+        cursor: tuple[int, str] | None,
+    ) -> DirectPage | Failure:
+        """Return a page of a one-to-one conversation as one side sees it. Source: admin_getroammsg (1047/35478)."""
+        body: dict[str, Any] = {
+            "Operator_Account": viewer,
+            "Peer_Account": peer,
+            "MaxCnt": DIRECT_MESSAGES_PER_PAGE,
+            "MinTime": first_s,
+            "MaxTime": last_s,
+        }
+        if cursor is not None:
+            body |= {"MaxTime": cursor[0], "LastMsgKey": cursor[1]}
+        return replies.read_roaming("admin_getroammsg", self._call("admin_getroammsg", body))
+
+    def read_members(self, group_id: str, *, community: bool, cursor: str) -> MemberPage | Failure:
+        """Return a page of a group's members. Source: get_group_member_info (1047/34948)."""
+        body: dict[str, Any] = {
+            "GroupId": group_id,
+            "Limit": MEMBERS_PER_PAGE,
+            "MemberInfoFilter": ["Role", "MsgSeq"],
+        }
+        offset = None if community else int(cursor or "0")
+        body |= {"Next": cursor} if community else {"Offset": offset}
+        reply = self._call("get_group_member_info", body)
+        return replies.read_member_list("get_group_member_info", reply, offset=offset)
 
     def _call(self, api: str, body: dict[str, Any]) -> Reply | NoReply:
         path = self._connection.import_topic_path if api == "import_topic" else APIS[api].path
@@ -300,6 +452,20 @@ def group_body(group: GroupSpec) -> dict[str, Any]:
     )
 
 
+def profile_body(change: ProfileChange) -> dict[str, Any]:
+    """Return the body of ``modify_group_base_info``; a community knows no join option."""
+    community = change.type == "community"
+    return _filled(
+        GroupId=change.group_id,
+        Name=change.name,
+        Introduction=change.introduction,
+        Notification=change.notification,
+        FaceUrl=change.avatar_url,
+        MaxMemberNum=change.max_members,
+        ApplyJoinOption=None if community or change.join is None else _JOIN[change.join],
+    )
+
+
 def group_message_body(
     address: GroupAddress, messages: Sequence[GroupMessageOut], *, refresh_conversation: bool
 ) -> dict[str, Any]:
@@ -321,6 +487,25 @@ def group_message_body(
     return {**body, "MsgList": rows}
 
 
+def _place_of(address: GroupAddress) -> dict[str, Any]:
+    """Return the fields that name a group or a topic of it."""
+    place = {"GroupId": address.group_id}
+    return place | {"TopicId": address.topic_id} if address.topic_id else place
+
+
+def _name_of(key: DirectKey) -> dict[str, Any]:
+    """Return the fields that name a one-to-one message; who wrote it may not be swapped with who got it.
+
+    Source: modify_c2c_msg (1047/47722), the sample of admin_getroammsg (1047/35478).
+    """
+    made = f"{key.sequence}_{key.random}_{key.slot}"
+    return {
+        "From_Account": key.sender,
+        "To_Account": key.recipient,
+        "MsgKey": key.text or made,
+    }
+
+
 def direct_message_body(message: DirectMessageOut) -> dict[str, Any]:
     """Return the body of ``importmsg``."""
     body: dict[str, Any] = {
@@ -340,30 +525,16 @@ def direct_message_body(message: DirectMessageOut) -> dict[str, Any]:
 
 def stop_error(failed: Failure, connection: TencentConnection, *, done: str = "") -> MigrationError:
     """Return the error with which a run stops for a failure: credentials and app, or no usable answer."""
-    where = f"Tencent Cloud Chat at `{base_url(connection.host)}`, app `{connection.sdk_app_id}`"
-    if failed.code is None or failed.advice in (Advice.TRY_AGAIN, Advice.SLOW_DOWN):
-        network = failed.code is None
-        return TargetUnreachableError(
-            f"{where} gives no usable answer to {failed}.",
-            expected="An HTTPS service that answers with JSON." if network else "",
-            advice=_NETWORK if network else _WHAT_TO_CHECK[failed.advice],
-            done=done,
-        )
-    return CredentialsError(
-        f"{where} refuses {failed}.",
-        advice=_WHAT_TO_CHECK.get(
-            failed.advice, "Check the connection: host, login, password, sdk_app_id."
-        ),
+    return error_for(
+        f"Tencent Cloud Chat at `{base_url(connection.host)}`, app `{connection.sdk_app_id}`",
+        failed,
+        checks=_WHAT_TO_CHECK,
+        otherwise="Check the connection: host, login, password, sdk_app_id.",
         done=done,
     )
 
 
-_NETWORK = (
-    "Check the connection's host (region name, host name or URL) and the network, then run again."
-)
 _WHAT_TO_CHECK: dict[Advice, str] = {
     Advice.WAIT_LOCKED: "Too many wrong signatures lock the app for a minute: correct the SecretKey, wait, run again.",
     Advice.SIGN_AGAIN: "The signature expired at once: check this machine's clock.",
-    Advice.TRY_AGAIN: "The service has a passing fault: run again later.",
-    Advice.SLOW_DOWN: "Another client uses the app's call budget up: lower `calls_per_second`, or run later.",
 }

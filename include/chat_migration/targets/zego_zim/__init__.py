@@ -1,0 +1,1 @@
+"""ZEGOCLOUD ZIM as a target. Its own names (``UserId``, ``MsgSeq``, ``ImportGroupMsg``) live here only."""

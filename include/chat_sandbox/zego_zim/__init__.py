@@ -1,0 +1,1 @@
+"""A stand-in for ZEGOCLOUD ZIM's (In-app Chat's) server API."""
