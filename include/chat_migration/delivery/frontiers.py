@@ -23,26 +23,32 @@ class Frontiers:
         self._lock = threading.Lock()
 
     def of(self, place: PlannedConversation) -> Frontier:
-        """Return the frontier of a conversation, fetching those of the next ones along with it."""
+        """Return the frontier of a conversation, fetching those of the next ones along with it.
+
+        A group that was not there when its neighbours were asked about is asked about again: another run may
+        have created it since, and "gone" is for good.
+        """
         with self._lock:
-            if place.conversation not in self._known:
-                self._fetch(place)
-            return self._known.pop(place.conversation)
+            known = self._known.pop(place.conversation, None)
+            return known or self._fetch(place)
 
     def forget(self, place: PlannedConversation) -> None:
         """Drop what was fetched of a conversation: it has changed."""
         with self._lock:
             self._known.pop(place.conversation, None)
 
-    def _fetch(self, place: PlannedConversation) -> None:
+    def _fetch(self, place: PlannedConversation) -> Frontier:
         rank = self._rank.get(place.conversation)
         places = [place] if rank is None else self._order[rank : rank + self._per_call]
         addresses = [GroupAddress(each.group_id, each.topic_id) for each in places]
         api = "get_topic" if place.topic_id else "get_group_info"
-        answer = look_up(self._tools, api, addresses)
+        found, *of_next = look_up(self._tools, api, addresses)
         self._known |= {
-            each.conversation: found for each, found in zip(places, answer, strict=True)
+            each.conversation: frontier
+            for each, frontier in zip(places[1:], of_next, strict=True)
+            if frontier.exists
         }
+        return found
 
 
 def look_up(tools: Tools, api: str, addresses: Sequence[GroupAddress]) -> list[Frontier]:
