@@ -39,14 +39,15 @@ format: $(INSTALLED) ## format and fix what can be fixed
 test: $(INSTALLED) ## all tests, on two cores
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-test-scheduler: $(INSTALLED) ## history, fourteen nights, a missed scheduler, a backfill, approvals on a real Airflow; about ten minutes
+test-scheduler: $(INSTALLED) ## history, fourteen nights, a missed scheduler, a backfill, approvals on a real Airflow; minutes
 	$(BIN)/pytest -m scheduler tests/scheduler
 
-test-distributed: $(INSTALLED) ## an import over two workers while machines, Redis and PostgreSQL fail; about four minutes
+test-distributed: $(INSTALLED) ## an import over two workers while machines, Redis and PostgreSQL fail, and nights; minutes
 	$(BIN)/pytest -m distributed tests/distributed
 
-demo: $(INSTALLED) ## two real exports through Airflow into the sandbox, with a report (again: nothing is sent twice)
-	$(BIN)/python scripts/demo.py
+demo: TARGET ?= tencent
+demo: $(INSTALLED) ## two real exports through Airflow into the sandbox, with a report; into ZIM: make demo TARGET=zim
+	$(BIN)/python scripts/demo.py --target $(TARGET)
 
 demo-reset: ## forget what the demo and `make up` did
 	rm -rf var/demo

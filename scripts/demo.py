@@ -24,14 +24,21 @@ from demo_common import (
     logged,
     sandbox,
 )
+from demo_dates import recent_copy
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from chat_migration.home import Home
 from chat_migration.model import Outcome
+from chat_migration.targets.vendors import DEFAULT_TARGET
 
-DAG = "import_to_tencent_chat"
+DAGS = {"tencent": "import_to_tencent_chat", "zim": "import_to_zego_zim"}
+AGEING = frozenset({"zim"})
+"""Targets that take nothing older than their retention: they get copies of the exports that end two days ago."""
+SETTINGS: dict[str, dict[str, Any]] = {"zim": {"max_rejected_ratio": 0.2}}
+"""What a target's runs are told besides. ZIM has no topics: their messages are rejected and reported, and the
+rest of the neutral export counts as complete all the same."""
 EXPORTS = {"slack": "samples/slack-houstondatavis", "neutral": "samples/neutral-harbour"}
 
 _RUN_ID = re.compile(r"\brun_id=(manual__[^\s,]+)")
@@ -64,22 +71,31 @@ def main() -> int:
             done = []
             for source, path in EXPORTS.items():
                 with console.status(f"{path}: extract, groups, messages, unread"):
-                    done.append(_move(source, path, env, url, log))
+                    export = _export(path, options.target, options.home)
+                    done.append(_move(options.target, source, export, env, url=url, log=log))
                 console.print(f"{path} moved in {done[-1].seconds:.0f} s")
     except DemoError as error:
         console.print(f"[bold red]{error}")
         return 1
-    _summarise(console, done)
+    _summarise(console, done, options.target)
     return 0
 
 
-def _move(source: str, path: str, env: dict[str, str], url: str, log: Path) -> Import:
-    conf = {"source": source, "export_path": str(REPOSITORY / path)}
+def _export(path: str, target: str, home: Path) -> Path:
+    """Return the export to move: the sample itself, or a copy of it that is recent enough for the target."""
+    sample = REPOSITORY / path
+    return recent_copy(sample, home / "exports" / sample.name) if target in AGEING else sample
+
+
+def _move(
+    target: str, source: str, path: Path, env: dict[str, str], *, url: str, log: Path
+) -> Import:
+    conf = {"source": source, "export_path": str(path), **SETTINGS.get(target, {})}
     writes, begun = _writes(url), time.monotonic()
-    output = _airflow(["dags", "test", DAG, "--conf", json.dumps(conf)], env, log)
+    output = _airflow(["dags", "test", DAGS[target], "--conf", json.dumps(conf)], env, log)
     run_id = _RUN_ID.search(output)
     if run_id is None:
-        message = f"Airflow names no run of {path}. Its log: {log}"
+        message = f"Airflow names no run of {_shown(path)}. Its log: {log}"
         raise DemoError(message)
     folder = Home.from_environment(env).run_folder(run_id[1])
     return Import(
@@ -122,7 +138,7 @@ def _writes(url: str) -> int:
     return int(json.loads(fetch(f"{url}/_sandbox/stats"))["writes"])
 
 
-def _summarise(console: Console, done: list[Import]) -> None:
+def _summarise(console: Console, done: list[Import], target: str) -> None:
     console.print(_rows_table(done))
     if any(each.report["calls"] for each in done):
         console.print(_calls_table(done))
@@ -137,7 +153,8 @@ def _summarise(console: Console, done: list[Import]) -> None:
         console.print(
             f"  report   {_shown(each.folder / 'report.html')}", highlight=False, soft_wrap=True
         )
-    console.print("Run `make demo` again: nothing is sent twice. Look at it in Airflow: `make up`.")
+    again = "make demo" if target == DEFAULT_TARGET else f"make demo TARGET={target}"
+    console.print(f"Run `{again}` again: nothing is sent twice. Look at it in Airflow: `make up`.")
 
 
 def _rows_table(done: list[Import]) -> Table:
@@ -187,6 +204,12 @@ def _shown(path: Path) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--target",
+        choices=tuple(DAGS),
+        default=DEFAULT_TARGET,
+        help="where to (default: %(default)s)",
+    )
     parser.add_argument("--home", type=Path, default=DEFAULT_HOME, help="where everything is kept")
     parser.add_argument(
         "--sandbox-port", type=int, default=SANDBOX_PORT, help="another is taken if it is busy"

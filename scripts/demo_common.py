@@ -27,6 +27,9 @@ SANDBOX_PORT = 9700
 SDK_APP_ID = 1_400_000_001
 SECRET_KEY = "demo-secret-key-of-no-value-00000000000000000000000000000000"  # noqa: S105 - opens nothing but the sandbox
 ADMIN = "administrator"
+ZIM_APP_ID = 1_900_000_001
+SERVER_SECRET = "00000000000000000000000000000000"  # noqa: S105 - likewise
+ZIM_RETENTION_DAYS = 360
 
 _STOP_SECONDS = 20
 
@@ -79,6 +82,8 @@ def sandbox(home: Path, port: int = SANDBOX_PORT) -> Iterator[str]:
         *("--port", str(port), "--state", str(home / "sandbox"), "--ready-file", str(ready)),
         *("--app", f"{SDK_APP_ID}:{SECRET_KEY}:{ADMIN}"),
         *("--retention-days", "0"),  # the exports are years old
+        *("--zim-app", f"{ZIM_APP_ID}:{SERVER_SECRET}"),
+        *("--zim-retention-days", str(ZIM_RETENTION_DAYS)),
     ]
     with logged(log) as output, process(command, output, os.environ.copy()) as server:
         wait_for(ready.exists, server, "The sandbox", log, seconds=30)
@@ -92,13 +97,20 @@ def environment(home: Path, sandbox_url: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("AIRFLOW_", "CHAT_MIGRATION_", "_AIRFLOW"))
     }
-    connection = {
+    sandbox = {"description": "The sandbox on this machine", "host": sandbox_url}
+    tencent = {
         "conn_type": "tencent_chat",
-        "description": "The sandbox on this machine",
-        "host": sandbox_url,
+        **sandbox,
         "login": ADMIN,
         "password": SECRET_KEY,
         "extra": {"sdk_app_id": SDK_APP_ID},
+    }
+    zim = {
+        "conn_type": "zim",
+        **sandbox,
+        "login": str(ZIM_APP_ID),
+        "password": SERVER_SECRET,
+        "extra": {"retention_days": ZIM_RETENTION_DAYS},
     }
     return kept | {
         "PATH": f"{BIN}{os.pathsep}{kept.get('PATH', '')}",
@@ -108,7 +120,8 @@ def environment(home: Path, sandbox_url: str) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW_CONN_TENCENT_CHAT_DEFAULT": json.dumps(connection),
+        "AIRFLOW_CONN_TENCENT_CHAT_DEFAULT": json.dumps(tencent),
+        "AIRFLOW_CONN_ZIM_DEFAULT": json.dumps(zim),
         "CHAT_MIGRATION_HOME": str(home),
     }
 

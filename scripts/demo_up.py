@@ -67,7 +67,8 @@ def _serve(home: Path, port: int, sandbox_port: int) -> None:
                 seconds=180,
             )
             print(f"Airflow:  {url}/dags/import_to_tencent_chat   (no log-in)")
-            print(f"Sandbox:  {sandbox_url}   (connection tencent_chat_default)")
+            print(f"          {url}/dags/import_to_zego_zim")
+            print(f"Sandbox:  {sandbox_url}   (connections tencent_chat_default, zim_default)")
             print(
                 f"Settings: {env[CONFIG_VARIABLE]}   (what a run takes when the form says nothing)"
             )

@@ -9,6 +9,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+from chat_migration.connection import SETTLE_MARGIN_SECONDS
 from chat_migration.delivery.calls import LOCKED_SECONDS, MOST_REPEATS, MOST_THROTTLES
 from chat_migration.delivery.group_messages import MOST_FRUITLESS
 from chat_migration.targets.base import Advice, Effect
@@ -21,7 +22,6 @@ from chat_migration.targets.tencent_chat.outcomes import (
     advice_for,
     effect_of,
 )
-from chat_migration.workbench import SETTLE_MARGIN_SECONDS
 
 PAGE = Path(__file__).parents[1] / "docs" / "unknown-outcomes.md"
 

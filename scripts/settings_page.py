@@ -12,12 +12,16 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from chat_migration.connection import TencentConnection
+from chat_migration.connection import TargetConnection
 from chat_migration.settings import Settings
+from chat_migration.targets.vendors import VENDORS
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
-_PARTS = ("host", "admin", "secret_key")
-"""Connection fields that are no extras: Airflow's host, login and password."""
+_PARTS = {
+    "tencent": "`login` the admin identifier; `password` the SecretKey",
+    "zim": "`login` the AppId; `password` the ServerSecret",
+}
+"""What Airflow's own fields hold, by target."""
 
 
 def page() -> str:
@@ -34,19 +38,7 @@ def page() -> str:
             "|---|---|---|",
             *(_row(name, field) for name, field in Settings.model_fields.items()),
             "",
-            "## Connection `tencent_chat_default` (type *Tencent Cloud Chat*)",
-            "",
-            "`host` is a region's name, a host name or a URL; `login` the admin identifier; `password` the SecretKey.",
-            "The extras:",
-            "",
-            "| Extra | Default | Meaning |",
-            "|---|---|---|",
-            *(
-                _row(name, field)
-                for name, field in TencentConnection.model_fields.items()
-                if name not in _PARTS
-            ),
-            "",
+            *(line for kind in VENDORS.values() for line in _connection(kind)),
             "## Environment",
             "",
             "| Variable | Default | Meaning |",
@@ -58,10 +50,28 @@ def page() -> str:
             "| `CHAT_MIGRATION_BUDGET_URL` |  | Redis (`redis://…`) for the call budget of several machines. |",
             "| `CHAT_MIGRATION_BUDGET_WAIT_SECONDS` | `900` | How long a run waits for that Redis, seconds. |",
             "| `CHAT_MIGRATION_CONFIG` |  | The settings file. |",
-            "| `AIRFLOW_CONN_TENCENT_CHAT_DEFAULT` |  | The connection as JSON. |",
+            *(
+                f"| `{kind.variable}` |  | The connection to {kind.title} as JSON. |"
+                for kind in VENDORS.values()
+            ),
             "",
         ]
     )
+
+
+def _connection(kind: type[TargetConnection]) -> list[str]:
+    """Return the section on one vendor's connection."""
+    conn_id = kind.variable.removeprefix("AIRFLOW_CONN_").lower()
+    return [
+        f"## Connection `{conn_id}` (type *{kind.title}*), for `--target {kind.target}`",
+        "",
+        f"`host` is a region's name, a host name or a URL; {_PARTS[kind.target]}. The extras:",
+        "",
+        "| Extra | Default | Meaning |",
+        "|---|---|---|",
+        *(_row(name, kind.model_fields[name]) for name in kind.extras()),
+        "",
+    ]
 
 
 def _row(name: str, field: FieldInfo) -> str:

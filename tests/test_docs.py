@@ -10,9 +10,9 @@ import pytest
 import settings_page
 
 from chat_migration.cli.arguments import parser
-from chat_migration.connection import TencentConnection
 from chat_migration.settings import Settings
 from chat_migration.sources import SOURCES
+from chat_migration.targets.vendors import VENDORS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -28,7 +28,7 @@ def test_the_page_of_outcomes_is_what_their_table_says() -> None:
     assert outcomes_page.PAGE.read_text() == outcomes_page.page()
 
 
-@pytest.mark.parametrize("model", [Settings, TencentConnection])
+@pytest.mark.parametrize("model", [Settings, *VENDORS.values()])
 def test_every_setting_and_field_says_what_it_is_for(model) -> None:
     assert settings_page.described(model) == []
 

@@ -55,9 +55,9 @@ def parts(*names: str) -> tuple[str, ...]:
 
 ALONE = (
     "clock", "errors", "home", "keys", "model", "redaction", "stop", "text", "window", "settings",
-    "connection",
 )  # fmt: skip
 READERS = (f"{CORE}.sources.neutral", f"{CORE}.sources.slack")
+VENDORS = tuple(f"{PARTS['targets']}.{name}" for name in ("tencent_chat", "zego_zim"))
 RULES = {
     "core": (CORE, SHELL),
     "sandbox": ("chat_sandbox", (CORE, "airflow", "chat_migration_airflow")),
@@ -80,6 +80,14 @@ RULES = {
     "planning": (PARTS["planning"], (*NETWORK, *parts("delivery", "cli"))),
     "delivery": (PARTS["delivery"], (*NETWORK, *parts("sources", "rebuild", "cli"))),
     "rebuild": (PARTS["rebuild"], (*NETWORK, *parts("sources", "extraction", "cli"))),
+    "connection": (
+        f"{CORE}.connection",
+        (
+            *(part for name, part in PARTS.items() if name != "targets"),
+            *VENDORS,
+            f"{PARTS['targets']}.vendors",
+        ),
+    ),
     **{name: (f"{CORE}.{name}", tuple(PARTS.values())) for name in ALONE},
 }
 
@@ -104,6 +112,18 @@ def test_one_target_knows_nothing_of_another() -> None:
     for name in names:
         others = [f"{PARTS['targets']}.{other}" for other in names - {name}]
         assert offences(f"{PARTS['targets']}.{name}", *others) == []
+
+
+def test_vendors_are_named_in_their_packages_and_one_table_alone() -> None:
+    own = INCLUDE / "chat_migration" / "targets"
+    guilty = [
+        f"{file.relative_to(INCLUDE)} imports {name}"
+        for file in modules(CORE)
+        if file != own / "vendors.py" and file.parent.parent != own
+        for name in imports(file)
+        if name.startswith(tuple(f"{each}." for each in VENDORS))
+    ]
+    assert guilty == []
 
 
 def test_one_source_knows_nothing_of_another() -> None:

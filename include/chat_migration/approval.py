@@ -14,7 +14,6 @@ from chat_migration.planning.quote import Quote
 
 _EFFECTS = (TO_IMPORT, Outcome.UPDATED.value, Outcome.WITHDRAWN.value)
 """The classes of a quote whose rows change something in the target."""
-_MESSAGE_CALLS = ("importmsg", "import_group_msg")
 
 
 def exceeds(approved: Quote, now: Quote) -> list[str]:
@@ -37,9 +36,11 @@ def exceeds(approved: Quote, now: Quote) -> list[str]:
             most = _count(before, outcome) + (ripe if outcome == TO_IMPORT else 0)
             grown += _more(f"{kind} {outcome}", most, _count(after, outcome))
     for api in sorted(now.calls):
-        if not (waited and api in _MESSAGE_CALLS):
+        if not (waited and api in now.message_apis):
             grown += _more(f"calls of {api}", _count(approved.calls, api), now.calls[api])
     grown += _more("late rows", approved.late_rows, now.late_rows)
+    if now.late_to_their_time:
+        return grown
     return grown + _more(
         "groups with rows left behind", approved.stranded_groups, now.stranded_groups
     )

@@ -65,13 +65,14 @@ def order_key(legacy_id: str) -> str:
     return "1" + legacy_id
 
 
-def vendor_random(message_key: str, part: int, candidate: int = 0) -> int:
-    """Return the 32-bit number by which a target drops a repeated message: 1 … 2^32-1, never 0.
+def vendor_random(message_key: str, part: int, candidate: int = 0, *, bits: int = 32) -> int:
+    """Return the number by which a target knows a message: 1 … 2^bits-1, never 0.
 
     The candidates of one message are tried in order until one is free in the conversation.
     """
-    digest = _digest(4, ("random", message_key, str(part), str(candidate))).digest()
-    return int.from_bytes(digest, "big") or 1
+    size = -(-bits // 8)
+    digest = _digest(size, ("random", message_key, str(part), str(candidate))).digest()
+    return int.from_bytes(digest, "big") >> (8 * size - bits) or 1
 
 
 def hashed_id(kind: str, legacy_id: str, attempt: int = 0) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from chat_migration.clock import Clock, SystemClock
-from chat_migration.connection import TencentConnection
+from chat_migration.connection import TargetConnection
 from chat_migration.errors import UsageError
 from chat_migration.home import Home, slug
 from chat_migration.progress import NoProgress, Progress
@@ -37,7 +37,7 @@ class Run:
 
     run_id: str
     settings: Settings
-    connection: TencentConnection
+    connection: TargetConnection
     home: Home
     clock: Clock = field(default_factory=SystemClock)
     progress: Progress = field(default_factory=NoProgress)
@@ -102,6 +102,15 @@ class Run:
     def note_window(self, decided: RunWindow) -> None:
         """Remember what this run takes, for all its stages, on whichever worker."""
         self.artefacts.write_note(f"{self.place}/window.json", msgspec.json.encode(decided))
+
+    @property
+    def noted_app(self) -> str:
+        """Return the app that the run of this id goes into, "" if it has not begun."""
+        return (self.artefacts.note(f"{self.place}/app") or b"").decode()
+
+    def note_app(self) -> None:
+        """Remember which app this run goes into: what it leaves on the stage is for that one alone."""
+        self.artefacts.write_note(f"{self.place}/app", self.connection.app.encode())
 
     def note_extracts(self, names: list[str]) -> None:
         """Remember which extracts this run works on, by their names on the stage."""

@@ -52,9 +52,11 @@ class Settings(BaseModel):
         "lift",
         description="Messages of one group in one second: lift each to the next free second, or keep the tie.",
     )
-    late_messages: Literal["reject", "append"] = Field(
-        "reject",
-        description="Rows older than what the group already holds: reject, or append with their time in the text.",
+    late_messages: Literal["auto", "reject", "append"] = Field(
+        "auto",
+        description="Rows older than what the group already holds: reject, or append with their time in the text. "
+        "A target that takes them at their own time gets them so with either `append` or `auto`; any other rejects "
+        "them with `auto`.",
     )
     oversize_text: Literal["split", "reject"] = Field(
         "split",
@@ -70,6 +72,11 @@ class Settings(BaseModel):
     allow_push: bool = Field(
         False,
         description="Accept that `c2c_unread=preserve` pushes notifications to people's phones.",
+    )
+    clear_unread: Literal["touched", "all", "none"] = Field(
+        "touched",
+        description="Targets where unread counts can only be cleared (ZIM): clear those of the conversations that "
+        "this run writes to, of all in the export, or none. It does nothing where counts can be set (Tencent).",
     )
     existing_accounts: Literal["adopt", "refuse", "overwrite"] = Field(
         "adopt",

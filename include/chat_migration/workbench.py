@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from chat_migration.artefacts import LINES, making_part, plan_of, write_part
-from chat_migration.connection import TencentConnection
 from chat_migration.delivery.calls import Caller, CallStatistics
 from chat_migration.delivery.context import Tools
 from chat_migration.delivery.holding import Lease
@@ -21,40 +20,20 @@ from chat_migration.ledger.engines import is_sqlite, parse_url
 from chat_migration.ledger.ledger import Ledger
 from chat_migration.ledger.shared import shared_ledger
 from chat_migration.pacing import Budget, LedgerBudget, MemoryBudget, OrderedBudget
-from chat_migration.planning.forecast import BatchSizes
 from chat_migration.run import Run
 from chat_migration.stop import StopSignal
-from chat_migration.targets.tencent_chat.limits import (
-    APIS,
-    BACKEND_TIMEOUT_SECONDS,
-    LIVE_APIS,
-)
-from chat_migration.targets.tencent_chat.rules import TencentRules
-from chat_migration.targets.tencent_chat.target import TencentTarget, stop_error
 
 SWITCH_SECONDS = 0.0005
 """How long one thread may keep the interpreter from the others. With Python's own 5 ms, a stream whose answer is there
 waits several times that long for its turn while sixty others are at work: 77 instead of 64 ms a call."""
-SETTLE_MARGIN_SECONDS = 2.0
 CALL_MARGIN_SECONDS = 2.0
 """How much longer than its timeout a call may take until it is given up."""
-_VENDOR_RATE = 200
-"""The rate to which ``calls_per_second`` refers; APIs with a lower one get their share of the budget."""
-
-
-def rates(connection: TencentConnection) -> dict[str, float]:
-    """Return the budget of each API, calls per second, without what is left to live traffic."""
-    ours = connection.calls_per_second / _VENDOR_RATE
-    return {
-        api: limit.calls_per_second * ours * (1 - connection.live_reserve * (api in LIVE_APIS))
-        for api, limit in APIS.items()
-    }
 
 
 @contextmanager
 def _budget(run: Run, ledger: Ledger, stop: StopSignal) -> Iterator[Budget]:
     """Give the budget: in Redis for several machines, in the ledger's database for one, or in memory."""
-    limits = rates(run.connection)
+    limits = run.connection.rates()
     if not run.home.budget_url and not run.shared_budget:
         yield MemoryBudget(run.connection.app, limits, run.clock, stop)
         return
@@ -75,20 +54,6 @@ def _budget(run: Run, ledger: Ledger, stop: StopSignal) -> Iterator[Budget]:
         shared = LedgerBudget(ledger, limits, run.clock, stop)
     with closing(shared):
         yield shared
-
-
-def rules_of(connection: TencentConnection) -> TencentRules:
-    """Return the target's rules."""
-    return TencentRules(admin=connection.admin, max_body_bytes=connection.max_body_bytes)
-
-
-def sizes_of(connection: TencentConnection) -> BatchSizes:
-    """Return how many items a call takes."""
-    return BatchSizes(
-        messages=connection.messages_per_call,
-        members=connection.members_per_call,
-        accounts=connection.accounts_per_call,
-    )
 
 
 def open_ledger(run: Run) -> AbstractContextManager[Ledger]:
@@ -146,7 +111,7 @@ def delivering(run: Run, stage: str, shard: int = 0) -> Iterator[Tools]:
     stop = run.stop.child()
     started = run.clock.monotonic()
     name = f"{stage}-{shard:02d}"
-    target = TencentTarget.connect(run.connection, clock=run.clock)
+    target, rules = run.connection.connect(run.clock), run.connection.rules()
     with (
         open_ledger(run) as ledger,
         making_part(run, stage, shard) as folder,
@@ -166,8 +131,9 @@ def delivering(run: Run, stage: str, shard: int = 0) -> Iterator[Tools]:
             clock=run.clock,
             stop=stop,
             statistics=statistics,
+            api_of=rules.api_of,
             renew_signature=target.renew_signature,
-            stop_error=lambda failed: stop_error(failed, run.connection),
+            stop_error=target.stop_error,
         )
         tools = Tools(
             run_id=run.run_id,
@@ -175,17 +141,17 @@ def delivering(run: Run, stage: str, shard: int = 0) -> Iterator[Tools]:
             plan=plan,
             ledger=ledger,
             target=target,
-            rules=rules_of(run.connection),
+            rules=rules,
             caller=caller,
             lease=lease,
             tally=tally,
-            sizes=sizes_of(run.connection),
+            sizes=run.connection.sizes(),
             clock=run.clock,
             progress=run.progress,
             stop=stop,
             started=started,
             threads=run.connection.parallel_calls,
-            settle_seconds=BACKEND_TIMEOUT_SECONDS + SETTLE_MARGIN_SECONDS,
+            settle_seconds=run.connection.settle_seconds,
         )
         try:
             yield tools

@@ -68,6 +68,7 @@ _LOOKS = {
         title="Late messages",
         section=RULES,
         labels={
+            "auto": "named in the report, or at their own time where the target takes them there",
             "reject": "named in the report",
             "append": "at the end, with their time in the text",
         },
@@ -108,6 +109,15 @@ _LOOKS = {
         },
     ),
     "allow_push": _Look(title="Allow pushes to phones", section=UNREAD),
+    "clear_unread": _Look(
+        title="Unread counts to clear",
+        section=UNREAD,
+        labels={
+            "touched": "of what this run writes to",
+            "all": "of every conversation in the export",
+            "none": "leave them",
+        },
+    ),
     "require_approval": _Look(title="Ask before sending", section=SAFETY),
     "approval_hours": _Look(title="Wait for the approval, hours", section=SAFETY),
     "wait_deferred": _Look(title="Wait for rows that are too new", section=SAFETY),

@@ -1,4 +1,4 @@
-"""Declares the connection type *Tencent Cloud Chat*, so that Airflow's connection form offers it.
+"""Declares the connection types *Tencent Cloud Chat* and *ZEGOCLOUD ZIM* for Airflow's connection form.
 
 Airflow reads this through the entry point ``apache_airflow_provider`` in every process that it starts, so it
 stays cheap: nothing here imports a hook.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from chat_migration import __version__
-from chat_migration.connection import TencentConnection
-
-_STANDARD_FIELDS = {"host", "admin", "secret_key"}
+from chat_migration.connection import TargetConnection
+from chat_migration.targets.tencent_chat.connection import TencentConnection
+from chat_migration.targets.zego_zim.connection import ZimConnection
 
 _LABELS = {
     "sdk_app_id": "SDKAppID",
@@ -23,6 +23,8 @@ _LABELS = {
     "members_per_call": "Group members per call",
     "accounts_per_call": "Accounts per call",
     "max_body_bytes": "Largest message body (bytes)",
+    "max_message_bytes": "Largest message (bytes)",
+    "priority": "Priority of messages (1 to 3)",
     "parallel_calls": "Parallel calls per worker",
     "import_topic_path": "Path of the topic API",
 }
@@ -33,38 +35,55 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "chat-migration",
         "name": "Chat migration",
-        "description": "Moves a legacy chat into Tencent Cloud Chat, exactly once and in order.",
+        "description": "Moves a legacy chat into Tencent Cloud Chat and ZEGOCLOUD ZIM, exactly once and in order.",
         "versions": [__version__],
         "connection-types": [
-            {
-                "connection-type": "tencent_chat",
-                "hook-class-name": "chat_migration_airflow.hooks.tencent_chat.TencentChatHook",
-                "hook-name": "Tencent Cloud Chat",
-                "conn-fields": _extra_fields(),
-                "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "extra"],
-                    "relabeling": {
-                        "host": "Region, host or URL",
-                        "login": "Admin identifier",
-                        "password": "SecretKey",
-                    },
-                    "placeholders": {
-                        "host": "singapore",
-                        "login": "administrator",
-                        "password": "SecretKey of the app, from the console",
-                    },
-                },
-            }
+            _connection_type(
+                TencentConnection,
+                "chat_migration_airflow.hooks.tencent_chat.TencentChatHook",
+                login=("Admin identifier", "administrator"),
+                password=("SecretKey", "SecretKey of the app, from the console"),
+            ),
+            _connection_type(
+                ZimConnection,
+                "chat_migration_airflow.hooks.zim.ZimHook",
+                login=("AppId", "1234567890"),
+                password=("ServerSecret", "ServerSecret of the app, from the console"),
+            ),
         ],
     }
 
 
-def _extra_fields() -> dict[str, Any]:
-    schema = TencentConnection.model_json_schema()
+def _connection_type(
+    kind: type[TargetConnection], hook: str, *, login: tuple[str, str], password: tuple[str, str]
+) -> dict[str, Any]:
+    """Return one connection type; log-in and password each have a label and an example."""
     return {
-        name: _form_field(name, field, required=name in schema["required"])
-        for name, field in schema["properties"].items()
-        if name not in _STANDARD_FIELDS
+        "connection-type": kind.conn_type,
+        "hook-class-name": hook,
+        "hook-name": kind.title,
+        "conn-fields": _extra_fields(kind),
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port", "extra"],
+            "relabeling": {
+                "host": "Region, host or URL",
+                "login": login[0],
+                "password": password[0],
+            },
+            "placeholders": {
+                "host": "singapore",
+                "login": login[1],
+                "password": password[1],
+            },
+        },
+    }
+
+
+def _extra_fields(kind: type[TargetConnection]) -> dict[str, Any]:
+    schema = kind.model_json_schema()
+    return {
+        name: _form_field(name, schema["properties"][name], required=name in schema["required"])
+        for name in kind.extras()
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from chat_migration.errors import UsageError
 from chat_migration.settings import Settings
+from chat_migration.targets.vendors import DEFAULT_TARGET
 from chat_migration.window import RunKind, Window
 
 _KINDS: dict[str, RunKind] = {"scheduled": "scheduled", "backfill": "backfill"}
@@ -28,6 +29,21 @@ def run_settings(given: Mapping[str, Any], *, time_zone: str = "") -> Settings:
     """
     settings = Settings.load(given)
     return settings if settings.time_zone else settings.model_copy(update={"time_zone": time_zone})
+
+
+def run_name(target: str, run_type: str, run_id: str) -> str:
+    """Return the name of the run that a DAG run is: its id, if need be with the target before it.
+
+    The ids of nights and backfills are made of their times alone and are the same in every DAG, while the runs of all
+    DAGs lie side by side under one home.
+
+    >>> run_name("tencent", "scheduled", "scheduled__2026-05-01")
+    'scheduled__2026-05-01'
+    >>> run_name("zim", "scheduled", "scheduled__2026-05-01")
+    'zim__scheduled__2026-05-01'
+    """
+    is_its_own = target == DEFAULT_TARGET or kind_of(run_type) == "manual"
+    return run_id if is_its_own else f"{target}__{run_id}"
 
 
 def kind_of(run_type: str) -> RunKind:

@@ -847,19 +847,49 @@ def test_a_step_that_fails_leaves_the_old_schema(
     assert names == {"schema_version", "key_version"}
 
 
-def test_a_ledger_of_the_first_version_keeps_everything(ledger_url: str) -> None:
-    script = (Path(__file__).parent / "ledger_v1.sql").read_text(encoding="utf-8")
+def lay_old(ledger_url: str, version: int) -> None:
+    """Write a ledger as an older version left it."""
+    kept = 3 if version == 3 else 1
+    script = (Path(__file__).parent / f"ledger_v{kept}.sql").read_text(encoding="utf-8")
     if ledger_url.startswith("sqlite"):
         file = Path(str(make_url(ledger_url).database))
-        file.parent.mkdir()
+        file.parent.mkdir(exist_ok=True)
         with closing(sqlite3.connect(file)) as connection:
             connection.executescript(script)
     else:
         script = script.replace(" WITHOUT ROWID", "").replace(
             "id INTEGER NOT NULL, name", "id SERIAL, name"
         )
+        if kept == 3:
+            script = script.replace(" TEXT", ' TEXT COLLATE "C"')
         with postgresql.connect(ledger_url) as server:
             server.execute(script)
+    if version == 2:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(migrations, "SCHEMA_VERSION", 2)
+            Ledger.open(ledger_url, "tencent:1").close()
+
+
+def shape_of(ledger: Ledger) -> dict[str, Any]:
+    """Return columns with their types, keys and indexes of each table."""
+
+    def read(connection: Any) -> dict[str, Any]:
+        there = inspect(connection)
+        return {
+            name: (
+                {each["name"]: (str(each["type"]), each["nullable"]) for each in there.get_columns(name)},
+                there.get_pk_constraint(name)["constrained_columns"],
+                {each["name"]: each["column_names"] for each in there.get_indexes(name)},
+            )
+            for name in schema.metadata.tables
+        }  # fmt: skip
+
+    return ledger.database.read(read)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_ledger_of_an_older_version_keeps_everything(ledger_url: str, version: int) -> None:
+    lay_old(ledger_url, version)
     for _ in range(2):
         with Ledger.open(ledger_url, "tencent:1") as ledger:
             assert ledger.identities("user") == {"Ä": "m1", "a": "a"}
@@ -867,28 +897,76 @@ def test_a_ledger_of_the_first_version_keeps_everything(ledger_url: str) -> None
             assert ledger.streams([G])[G].confirmed_sequence == 11
             assert [order for _, order, _ in ledger.delivered_places(G, 0)] == ["1B", "1b"]
             assert [each.message_key for each in ledger.unresolved(G)] == ["k3"]
+            assert {each.side for key in ("k1", "k2", "k3") for each in known(ledger, key)} == {""}
+            assert (ledger.delivered_count(G), ledger.count_unresolved()) == (2, 1)
             versions = ledger.database.read(lambda it: it.execute(select(schema.meta)).all())
-            columns = ledger.database.read(
-                lambda it: {
-                    name: {
-                        each["name"]: str(each["type"]) for each in inspect(it).get_columns(name)
-                    }
-                    for name in schema.metadata.tables
-                }
-            )
+            shape = shape_of(ledger)
         assert dict(tuple(each) for each in versions)["schema_version"] == str(
             schema.SCHEMA_VERSION
         )
     with postgresql_or_file(ledger_url) as fresh_url, Ledger.open(fresh_url, "tencent:1") as fresh:
-        expected = fresh.database.read(
-            lambda it: {
-                name: {each["name"]: str(each["type"]) for each in inspect(it).get_columns(name)}
-                for name in schema.metadata.tables
-            }
-        )
-    if ledger_url.startswith("sqlite"):
-        expected["deliveries"]["code"] = "INTEGER"
-    assert columns == expected
+        assert shape == shape_of(fresh)
+
+
+def test_the_fourth_version_keeps_every_field_of_a_delivery(ledger_url: str) -> None:
+    lay_old(ledger_url, 3)
+    endings: list[dict[str, Any]] = [
+        {"state": WITHDRAWN},
+        {"state": REJECTED, "code": -5, "reason": "no"},
+    ]
+    with Ledger.open(ledger_url, "tencent:1") as ledger:
+        assert ledger.deliveries(["k2", "k4"]) == {
+            "k2": [
+                delivery(
+                    "k2", sender="bob", order_key="1B", slot=6, sequence=12, random=8, state=DELIVERED,
+                    attempts=1, changed_run_id="r2",
+                )
+            ],
+            "k4": [
+                delivery(
+                    "k4", part, parts=2, conversation="direct:a/b", sender="a", recipient="b", sent_at_ms=7000,
+                    order_key="1d", slot=7, sequence=256 + part, random=9, attempts=2, late=True, **ending,
+                )
+                for part, ending in enumerate(endings)
+            ],
+        }  # fmt: skip
+        assert known(ledger, "k3")[0].code == 3_000_000_000
+        assert [each.message_key for each in ledger.deferred("slack")] == ["k9"]
+        ledger.advance("direct:a/b", [intend(known(ledger, "k4")[1], "r3")])
+        copy = delivery("k5", side="sender")
+        ledger.advance(G, [deliver(copy), deliver(msgspec.structs.replace(copy, side="recipient"))])
+        assert [each.side for each in known(ledger, "k5")] == ["recipient", "sender"]
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_step_that_fails_late_leaves_the_older_ledger_as_it_was(
+    ledger_url: str, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_old(ledger_url, version)
+    step = migrations.STEPS[3]
+
+    def fail_late(connection: Any) -> None:
+        step(connection)
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setitem(migrations.STEPS, 3, fail_late)
+        with pytest.raises(ZeroDivisionError):
+            Ledger.open(ledger_url, "tencent:1")
+    with Ledger.open(ledger_url, "tencent:1") as ledger:
+        assert [each.message_key for each in ledger.unresolved(G)] == ["k3"]
+
+
+@pytest.mark.parametrize("analysed", [False, True], ids=["never-analysed", "analysed"])
+def test_an_upgraded_file_needs_no_analysis_either(file: Path, *, analysed: bool) -> None:
+    url = f"sqlite:///{file}"
+    lay_old(url, 3)
+    if analysed:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("ANALYZE")
+    with Ledger.open(url, "tencent:1") as ledger:
+        fill(ledger, 120, 60)
+        assert_no_table_is_read(ledger)
 
 
 @contextmanager
@@ -960,7 +1038,11 @@ def ask_about_one(ledger: Ledger, name: str) -> None:
     ledger.members(name)
     ledger.positions(name)
     list(ledger.delivered_places(name, 0))
+    list(ledger.newest_places(name))
     ledger.delivered_count(name)
+    ledger.rows_before([name], 3)
+    ledger.first_free_slot(name, 0)
+    ledger.first_free_slot(name, 0, side="sender")
     ledger.record_unread(name, "m1", 1, "r")
     ledger.clean(name)
     open_one = known[f"{name}-0"][0]

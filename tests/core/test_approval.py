@@ -16,6 +16,7 @@ def quote(rows=None, calls=None, **numbers):
     for outcome, count in (rows or {}).items():
         counter.count("group_messages", outcome, rows=count)
     counter.calls.update(calls or {})
+    counter.message_apis = frozenset({"importmsg", "import_group_msg"})
     return counter.quote(RATES).model_copy(update=numbers)
 
 

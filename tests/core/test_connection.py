@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chat_migration.connection import TENCENT_VARIABLE, TencentConnection, tencent_from_environment
 from chat_migration.errors import UsageError
+from chat_migration.targets.tencent_chat.connection import TencentConnection
 
 SECRET = "s3cr3t-of-the-app"
 
@@ -25,7 +25,7 @@ def parts(**changes: Any) -> dict[str, Any]:
 
 
 def environ(fields: object) -> dict[str, str]:
-    return {TENCENT_VARIABLE: fields if isinstance(fields, str) else json.dumps(fields)}
+    return {TencentConnection.variable: fields if isinstance(fields, str) else json.dumps(fields)}
 
 
 def test_a_complete_connection_has_the_vendors_newest_sizes() -> None:
@@ -105,7 +105,7 @@ def test_an_empty_extra_counts_as_not_given() -> None:
 )
 def test_a_secret_of_the_wrong_kind_is_refused_without_showing_it(password: Any) -> None:
     with pytest.raises(UsageError, match="`secret_key`") as caught:
-        tencent_from_environment(environ(parts(password=password)))
+        TencentConnection.from_environment(environ(parts(password=password)))
     assert SECRET not in str(caught.value)
     assert "123456789" not in str(caught.value)
 
@@ -120,7 +120,7 @@ def test_no_form_of_a_connection_shows_its_secret() -> None:
 def test_the_environment_describes_the_connection_as_airflow_does(*, as_text: bool) -> None:
     extra: Any = {"sdk_app_id": 7, "calls_per_second": 50}
     fields = parts(conn_type="tencent_chat", extra=json.dumps(extra) if as_text else extra)
-    made = tencent_from_environment(environ(fields))
+    made = TencentConnection.from_environment(environ(fields))
     assert made == TencentConnection.from_parts(**parts(extra=extra))
 
 
@@ -137,6 +137,6 @@ def test_the_environment_describes_the_connection_as_airflow_does(*, as_text: bo
 )
 def test_a_bad_variable_is_a_usage_error_that_shows_an_example(described: str, said: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
-        tencent_from_environment(environ(described))
+        TencentConnection.from_environment(environ(described))
     assert "sdk_app_id" in str(caught.value)
     assert "u:p@h" not in str(caught.value)

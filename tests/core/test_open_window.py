@@ -12,13 +12,13 @@ from tests.clocks import HandClock
 
 from chat_migration import stages
 from chat_migration.calendar import NothingLeft
-from chat_migration.connection import TencentConnection
 from chat_migration.errors import UsageError
 from chat_migration.home import Home
 from chat_migration.ledger import schema
 from chat_migration.run import Run
 from chat_migration.settings import Settings
 from chat_migration.stages import StageResult
+from chat_migration.targets.tencent_chat.connection import TencentConnection
 from chat_migration.window import RunKind, Window, parse_instant
 from chat_migration.workbench import drop_scratch, open_ledger
 

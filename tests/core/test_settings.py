@@ -30,7 +30,7 @@ def test_defaults_need_nothing() -> None:
         Window(),
     )
     assert (settings.same_second, settings.late_messages, settings.oversize_text) == (
-        "lift", "reject", "split",
+        "lift", "auto", "split",
     )  # fmt: skip
     assert not settings.is_pilot
     assert not settings.dry_run

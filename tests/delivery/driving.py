@@ -16,13 +16,14 @@ from tests.clocks_fast import FastClock
 
 from chat_migration import stages
 from chat_migration.clock import Clock
-from chat_migration.connection import TencentConnection
+from chat_migration.connection import TargetConnection
 from chat_migration.errors import MigrationError
 from chat_migration.home import Home
 from chat_migration.ledger.shared import shared_ledger
 from chat_migration.reporting.report import RunReport
 from chat_migration.run import Run
 from chat_migration.settings import Settings
+from chat_migration.targets.tencent_chat.connection import TencentConnection
 from chat_sandbox import SandboxHandle
 
 World = dict[str, Any]
@@ -80,6 +81,18 @@ class Migration:
         path = export
         if isinstance(export, NeutralExport):
             path = export.write(self.folder / f"export-{self.runs}")
+        given = {"export_path": str(path), "max_rejected_ratio": 1.0, **self.settings, **settings}
+        self.last = Run(
+            run_id=run_id or f"run-{self.runs}",
+            settings=Settings.load(given, {}),
+            connection=self.connect(),
+            home=self.home,
+            clock=self.clock,
+        )
+        return self.last
+
+    def connect(self) -> TargetConnection:
+        """Return the connection of the sandbox's app."""
         app = self.sandbox.app
         connection = {
             "host": self.sandbox.url,
@@ -89,15 +102,11 @@ class Migration:
             **QUICK,
             **self.connection,
         }
-        given = {"export_path": str(path), "max_rejected_ratio": 1.0, **self.settings, **settings}
-        self.last = Run(
-            run_id=run_id or f"run-{self.runs}",
-            settings=Settings.load(given, {}),
-            connection=TencentConnection.model_validate(connection),
-            home=self.home,
-            clock=self.clock,
-        )
-        return self.last
+        return TencentConnection.model_validate(connection)
+
+    def world(self) -> World:
+        """Return what the target holds."""
+        return self.sandbox.dump()
 
     def run(
         self,
@@ -129,7 +138,7 @@ class Migration:
         return Ended(
             error=error,
             report=stages.report_of(run) if (run.folder / "report.json").exists() else None,
-            world=self.sandbox.dump(),
+            world=self.world(),
             calls={
                 api: counts["count"] - before["apis"].get(api, {"count": 0})["count"]
                 for api, counts in after["apis"].items()

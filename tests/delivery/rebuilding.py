@@ -117,7 +117,7 @@ def ledger_of(migration: Migration) -> dict[str, list[tuple[Any, ...]]]:
         "members": "group_id, account_id, role",
         "read_positions": "group_id, account_id, first_unread_ms, first_unread_order, unread_set",
         "streams": "conversation, newest_sent_ms, newest_order, newest_slot, confirmed_sequence, foreign_slot",
-        "deliveries": "message_key, part, parts, conversation, sender, recipient, sent_at_ms, order_key, "
+        "deliveries": "message_key, part, side, parts, conversation, sender, recipient, sent_at_ms, order_key, "
         "slot, sequence, random, source_hash, render_version, state, late",
     }
     connection = sqlite3.connect(migration.home.path / "ledger.sqlite")

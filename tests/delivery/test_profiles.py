@@ -17,12 +17,15 @@ from chat_migration.errors import HeldElsewhereError, StoppedError
 from chat_migration.ledger.ledger import Ledger
 from chat_migration.ledger.records import Worker
 from chat_migration.process import this_process
+from chat_migration.targets.tencent_chat.limits import API_OF
 from chat_sandbox import FaultAction
 
 SYNC = {"sync_profiles": "after_messages"}
 CHANGES = (
     "delete_group_member", "modify_group_member_info", "change_group_owner", "modify_group_base_info",
 )  # fmt: skip
+
+NOTICE_OF = {API_OF[verb]: notice for verb, notice in NOTICES.items()}
 
 
 @pytest.fixture
@@ -489,7 +492,7 @@ def test_a_stored_notice_stops_the_run_with_the_name_of_its_switch(
     said = str(ended.error)
     assert f"`{api}` stored a message in group `pier`" in said
     assert "groups of type Public" in said
-    assert NOTICES[api] in said
+    assert NOTICE_OF[api] in said
     assert changes_in(ended) == {api: 1}, "no further change of that type"
     assert ended.report is not None
     assert "profiles" in ended.report.unfinished

@@ -27,6 +27,7 @@ from tests.deployment.local_stack import BIN, argv
 
 from chat_migration import home, settings
 from chat_migration.ledger import engines
+from chat_migration.targets.vendors import VENDORS
 from chat_sandbox.config import DEFAULT_APP
 
 EXTRA = {"PRIVATE_ADDRESS": "10.0.0.1", "NFS_SERVER": "10.0.0.2", "NFS_PATH": "/shared"}
@@ -395,14 +396,11 @@ def test_workers_share_home_and_stage_and_alone_know_the_target():
     assert mounted[worker["environment"][home.HOME_VARIABLE]] == "migration-home"
     assert mounted[worker["environment"][home.STAGE_VARIABLE]] == "migration-stage"
     assert worker["environment"][settings.CONFIG_VARIABLE] in mounted
-    given = filled_example() | {"AIRFLOW_CONN_TENCENT_CHAT_DEFAULT": "{}"}
-    services = compose(given)["services"]
-    knowing = [
-        name
-        for name in services
-        if "AIRFLOW_CONN_TENCENT_CHAT_DEFAULT" in services[name]["environment"]
-    ]
+    secrets = {kind.variable: "{}" for kind in VENDORS.values()}
+    services = compose(filled_example() | secrets)["services"]
+    knowing = [name for name in services if set(secrets) & set(services[name]["environment"])]
     assert knowing == ["airflow-worker"]
+    assert set(secrets) <= set(services["airflow-worker"]["environment"])
 
 
 def test_pages_are_published_on_the_loopback_unless_asked_otherwise():

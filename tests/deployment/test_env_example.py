@@ -19,6 +19,8 @@ from tests.deployment.compose_file import (
     variables,
 )
 
+from chat_migration.targets.vendors import VENDORS
+
 REQUIRED = sorted(name for name, rules in variables().items() if ":?" in rules)
 EXTRA = {"PRIVATE_ADDRESS": "10.0.0.1", "NFS_SERVER": "10.0.0.2", "NFS_PATH": "/shared"}
 
@@ -60,9 +62,14 @@ def test_a_filled_in_example_leaves_nothing_open():
             assert "${" not in text
 
 
+@pytest.mark.parametrize("kind", VENDORS.values(), ids=VENDORS)
+def test_the_example_of_each_target_is_a_connection(kind):
+    assert kind.from_environment(example(with_optional=True)).target == kind.target
+
+
 def test_a_connection_that_is_not_set_is_not_passed_on_empty():
     worker = compose(filled_example())["services"]["airflow-worker"]["environment"]
-    assert "AIRFLOW_CONN_TENCENT_CHAT_DEFAULT" not in worker
+    assert not {kind.variable for kind in VENDORS.values()} & set(worker)
     assert "AWS_SECRET_ACCESS_KEY" not in worker
 
 

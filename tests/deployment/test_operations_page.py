@@ -16,11 +16,11 @@ from tests.deployment.compose_file import ROOT, compose, example, filled_example
 from tests.deployment.local_stack import DATABASES, psql
 
 from chat_migration import errors
-from chat_migration.connection import TencentConnection
 from chat_migration.ledger import schema
 from chat_migration.ledger.database import Database
 from chat_migration.settings import Settings
 from chat_migration.targets.tencent_chat import codes
+from chat_migration.targets.vendors import VENDORS
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text()
@@ -71,15 +71,16 @@ def test_every_code_that_slows_repeats_or_ends_a_conversation_is_there():
 
 def test_settings_fields_and_variables_exist():
     words = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)(?:=[^`]*)?`", PAGE))
-    fields = {*Settings.model_fields, *TencentConnection.model_fields}
+    fields = {*Settings.model_fields}.union(*(kind.model_fields for kind in VENDORS.values()))
     tasks = {
         task.task_id.rpartition(".")[2]
         for task in import_module("tests.deployment.dags").import_dag().tasks
     }
-    apis = set(import_module("chat_migration.targets.tencent_chat.limits").APIS)
+    apis = {api for kind in VENDORS.values() for api in kind.apis}
+    dags = {file.stem for file in (ROOT / "dags").glob("*.py")}
     postgres = compose(filled_example())["services"]["postgres"]["command"]
     told_to_postgres = {word.partition("=")[0] for word in postgres}
-    assert words - fields - tasks - apis - told_to_postgres == set()
+    assert words - fields - tasks - apis - dags - told_to_postgres == set()
     variables = set(re.findall(r"`([A-Z]+(?:_[A-Z0-9]+)+)(?:=[^`]*)?`", PAGE))
     worker = compose(filled_example())["services"]["airflow-worker"]["environment"]
     assert variables - set(example(with_optional=True)) - set(worker) == set()

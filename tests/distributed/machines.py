@@ -8,32 +8,29 @@ are those of docker-compose.yaml, see :mod:`tests.deployment.local_stack`; one t
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import psutil
 from tests.deployment.local_stack import DATABASES, LocalStack, free_port, psql
+from tests.scheduler.one_dag import OneDag, wait
 
 import chat_sandbox
+from chat_migration.home import slug
 
-T = TypeVar("T")
 Try = tuple[str, int, int, str, str]
 """Task, map index, number, host and state of one try."""
-DAG = "import_to_tencent_chat"
 WORKERS = ("worker-1", "worker-2")
+SERVICES = ("airflow-apiserver", "airflow-dag-processor", "airflow-scheduler")
 SLOTS = 4
 QUICK = {
     # Airflow notices a dead worker after so long, and tries its tasks again; docs/operations.md has what these are
@@ -47,15 +44,6 @@ QUICK = {
 }
 _AS_OWN_MACHINE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts")
 _NAMED = ("sh", "-c", 'hostname "$0" && exec "$@"')
-
-
-def wait(ready: Callable[[], T], *, seconds: float, says: Callable[[], str] = str) -> T:
-    """Wait until something is true, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (found := ready()):
-        assert time.monotonic() < deadline, f"nothing after {seconds} s\n{says()}"
-        time.sleep(0.5)
-    return found
 
 
 class PrivatePostgres:
@@ -120,11 +108,15 @@ def _server_program(name: str) -> str:
 
 
 @dataclass
-class Machines(LocalStack):
+class Machines(LocalStack, OneDag):
     """The machines of one installation; a context manager that leaves no process behind."""
 
     workers: Sequence[str] = WORKERS
+    services: Sequence[str] = SERVICES
+    hurry: Mapping[str, str] = field(default_factory=lambda: QUICK)
     latency_ms: int = 20
+    app: Mapping[str, Any] = field(default_factory=lambda: {"retention_days": None})
+    """How the sandbox is, with the vendor's rate limits unless it is said otherwise."""
     calls_per_second: int = 190
     postgres: PrivatePostgres = field(default_factory=PrivatePostgres)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -135,14 +127,13 @@ class Machines(LocalStack):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._log_ports = {name: free_port() for name in self.workers}
-        self._token = ""
 
     def __enter__(self) -> Self:
-        """Start everything but the workers, the sandbox with the vendor's rate limits first."""
+        """Start everything but the workers, the sandbox first."""
         try:
             self.sandbox = self._stack.enter_context(
                 chat_sandbox.launch(
-                    port=self.ports["sandbox"], retention_days=None, latency_ms=self.latency_ms
+                    port=self.ports["sandbox"], latency_ms=self.latency_ms, **self.app
                 )
             )
             # A server that has to wait for a processor takes calls late, and then many at once.
@@ -154,7 +145,7 @@ class Machines(LocalStack):
             self.up("redis", within=30)
             init = self.run_once("airflow-init", within=180)
             assert init.returncode == 0, init.stderr[-3000:]
-            for name in ("airflow-apiserver", "airflow-dag-processor", "airflow-scheduler"):
+            for name in self.services:
                 self.running[name] = self.start(name)
         except BaseException:
             self.__exit__()
@@ -221,18 +212,14 @@ class Machines(LocalStack):
 
     # --- runs -------------------------------------------------------------------------------------
 
-    def trigger(self, run_id: str, **conf: Any) -> None:
-        """Ask for a run."""
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        status, answer = self.api("POST", "/dagRuns", body)
-        assert status == 200, answer
-
     def ended(self, run_id: str) -> str:
         """Return how a run has ended, "" while it goes on or nobody can tell."""
         self.tend()
-        status, answer = self.api("GET", f"/dagRuns/{run_id}")
-        state = answer["state"] if status == 200 else ""
-        return state if state in {"success", "failed"} else ""
+        return super().ended(run_id)
+
+    def run_files(self, run_id: str) -> Path:
+        """Return the folder of a run's report, which lies where every worker finds it."""
+        return self.folder / "srv/migration/stage/runs" / slug(run_id) / "report"
 
     def tries(self, run_id: str) -> list[Try]:
         """Return every try of every task of a run."""
@@ -260,9 +247,10 @@ class Machines(LocalStack):
         """Ask the ledger's database."""
         return self._ask(self.ledger_db, query)
 
-    def api(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Call Airflow's API below the DAG; status 0 where nobody answers."""
-        return self._call(method, f"/api/v2/dags/{DAG}{path}", body)
+    @property
+    def url(self) -> str:
+        """Return where Airflow answers."""
+        return f"http://127.0.0.1:{self.ports['api']}"
 
     def told(self) -> str:
         """Return what a person would look at first when a run fails."""
@@ -290,7 +278,7 @@ class Machines(LocalStack):
 
     def environment(self, name: str) -> dict[str, str]:
         """Return a service's environment: Airflow hurries, and PostgreSQL is ours."""
-        given = super().environment(name) | QUICK
+        given = super().environment(name) | self.hurry
         given["AIRFLOW__CORE__PARALLELISM"] = str(SLOTS * len(self.workers))
         for key in (
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
@@ -319,25 +307,9 @@ class Machines(LocalStack):
 
     def _logged_in(self) -> int:
         user = {"username": "admin", "password": "made-up-airflow-admin-password"}
-        status, answer = self._call("POST", "/auth/token", user)
-        self._token = answer.get("access_token", "")
+        status, answer = self.call("POST", "/auth/token", user)
+        self.token = answer.get("access_token", "")
         return status
-
-    def _call(self, method: str, path: str, body: Any) -> tuple[int, Any]:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.ports['api']}{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, json.loads(answer.read() or b"{}")
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, {"error": error.read().decode(errors="replace")}
-        except OSError as error:
-            return 0, {"error": str(error)}
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -8,7 +8,6 @@ PostgreSQL and `redis-server` must be installed and namespaces permitted; otherw
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,8 +18,9 @@ import pytest
 from tests.builders_neutral import NeutralExport
 from tests.delivery.driving import World, assert_holds, comparable
 from tests.distributed.city import large_city
-from tests.distributed.machines import Machines, Try, wait
+from tests.distributed.machines import Machines, Try
 from tests.distributed.one_process import Report, single_process
+from tests.scheduler.one_dag import wait
 
 import chat_sandbox
 
@@ -160,8 +160,7 @@ def disturb(machines: Machines, export: NeutralExport, folder: Path) -> Disturbe
     machines.postgres.recover()
 
     state = wait(lambda: machines.ended(RUN), seconds=420, says=machines.told)
-    report = machines.folder / "srv/migration/stage/runs" / RUN / "report/report.json"
-    assert report.exists(), machines.told()
+    assert (machines.run_files(RUN) / "report.json").exists(), machines.told()
     return Disturbed(
         machines=machines,
         export=export,
@@ -169,7 +168,7 @@ def disturb(machines: Machines, export: NeutralExport, folder: Path) -> Disturbe
         state=state,
         world=machines.sandbox.dump(),
         stats=machines.sandbox.stats(),
-        report=json.loads(report.read_text()),
+        report=machines.report(RUN),
         in_flight_when_killed=in_flight,
         calls_without_budget=without_budget,
         calls_without_ledger=without_ledger,

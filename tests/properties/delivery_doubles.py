@@ -20,8 +20,10 @@ from chat_migration.targets.base import (
     Failure,
     Frontier,
     GroupAddress,
+    GroupKey,
     GroupMessageOut,
     ItemResult,
+    Mark,
     Page,
     StoredMessage,
 )
@@ -172,18 +174,23 @@ class FakeTarget:
         failed = self._carried_out("importmsg", _alone(self._next()), apply, repeatable=True)
         return failed or Done()
 
-    def change_group_message(self, address: GroupAddress, sequence: int, body: str) -> ItemResult:
+    def change_group_message(
+        self, address: GroupAddress, key: GroupKey, body: str, *, operator: str
+    ) -> ItemResult:
+        del operator
+
         def apply() -> None:
-            self.texts[address.group_id, sequence] = body
+            self.texts[address.group_id, key.sequence] = body
 
         failed = self._carried_out("modify_group_msg", _alone(self._next()), apply, repeatable=True)
         return failed or Done()
 
     def withdraw_group_messages(
-        self, address: GroupAddress, sequences: Sequence[int]
+        self, address: GroupAddress, keys: Sequence[GroupKey]
     ) -> list[ItemResult] | Failure:
         """Withdraw messages; a script that lands some of them says that the others passed by."""
         script = self._next()
+        sequences = [each.sequence for each in keys]
         landing = sequences[: script.landing]
 
         def apply() -> None:
@@ -251,20 +258,23 @@ class FakeTarget:
 
     # --- reads ----------------------------------------------------------------------------------
 
-    def has_direct_message(self, message: DirectMessageOut) -> bool:
-        return (message.slot, message.sequence, message.random) in self.direct
-
-    def find_direct_message(self, key: DirectKey) -> StoredMessage | None:
-        name = (key.slot, key.sequence, key.random)
-        held = self.direct.get(name)
-        if held is None:
-            return None
-        return StoredMessage(
-            sender=held.sender,
-            slot=held.slot,
-            sequence=held.sequence,
-            random=held.random,
-            withdrawn=name in self.withdrawn,
+    def read_direct(
+        self, viewer: str, peer: str, *, first_slot: int, last_slot: int, cursor: str
+    ) -> Page:
+        """Return all messages of a stretch of time; there are few of them."""
+        del viewer, peer, cursor
+        return Page(
+            tuple(
+                StoredMessage(
+                    sender=held.sender,
+                    slot=held.slot,
+                    sequence=held.sequence,
+                    random=held.random,
+                    withdrawn=name in self.withdrawn,
+                )
+                for name, held in self.direct.items()
+                if first_slot <= held.slot <= last_slot
+            )
         )
 
     def frontiers(self, addresses: Sequence[GroupAddress]) -> list[Frontier]:
@@ -278,11 +288,44 @@ class FakeTarget:
             for each in addresses
         ]
 
-    def read_group(self, address: GroupAddress, *, below: int | None) -> Page:
+    def oldest_slot(self) -> None:
+        """Take messages of any age."""
+
+    def read_group(self, address: GroupAddress, *, since: Mark, cursor: str) -> Page:
         held = self.groups.get(address.group_id, [])
-        reaching = [each for each in held if below is None or each.sequence <= below]
+        reaching = [each for each in held if not cursor or each.sequence <= int(cursor)]
         page = tuple(reversed(reaching[-PAGE:]))
-        return Page(page, more=len(reaching) > len(page))
+        oldest = page[-1].sequence if page else 1
+        return Page(page, str(oldest - 1) if oldest > since.sequence + 1 else "")
+
+
+class TimeOrderedTarget(FakeTarget):
+    """Groups whose messages stand by their time: a late one comes to its place, with the newest sequence.
+
+    Pages are read by how many messages were passed; they repeat some when others arrive.
+    """
+
+    def _newest_first(self, address: GroupAddress) -> list[StoredMessage]:
+        held = self.groups.get(address.group_id, [])
+        return sorted(held, key=lambda each: (each.slot, each.sequence), reverse=True)
+
+    def frontiers(self, addresses: Sequence[GroupAddress]) -> list[Frontier]:
+        newest = [next(iter(self._newest_first(each)), None) for each in addresses]
+        return [
+            Frontier(
+                address=address,
+                exists=True,
+                newest_slot=found.slot if found else None,
+                next_sequence=found.sequence + 1 if found else 1,
+            )
+            for address, found in zip(addresses, newest, strict=True)
+        ]
+
+    def read_group(self, address: GroupAddress, *, since: Mark, cursor: str) -> Page:
+        start, held = int(cursor or "0"), self._newest_first(address)
+        page = tuple(held[start : start + PAGE])
+        is_over = start + PAGE >= len(held) or page[-1].slot < since.slot
+        return Page(page, "" if is_over else str(start + PAGE))
 
 
 def _alone(script: Script) -> Script:

@@ -26,6 +26,7 @@ from tests.properties.delivery_doubles import (
     Killed,
     NoBudget,
     Script,
+    TimeOrderedTarget,
     fused,
     never,
     unreachable,
@@ -44,7 +45,6 @@ from chat_migration.keys import content_hash, message_key, order_key, vendor_ran
 from chat_migration.ledger.ledger import Ledger
 from chat_migration.ledger.records import GroupRecord
 from chat_migration.ledger.states import DeliveryState, EntityState
-from chat_migration.planning.forecast import BatchSizes
 from chat_migration.planning.tables import (
     MessageReader,
     Plan,
@@ -55,6 +55,8 @@ from chat_migration.progress import NoProgress
 from chat_migration.settings import Settings
 from chat_migration.stop import StopSignal
 from chat_migration.targets.base import Target
+from chat_migration.targets.rules import TargetRules
+from chat_migration.targets.sizes import BatchSizes
 from chat_migration.targets.tencent_chat.rules import TencentRules
 
 GROUPS = ("group:g", "group:h")
@@ -175,12 +177,17 @@ class Listing(Tally):
 class DeliveryMachine(RuleBasedStateMachine):
     """Runs the streams of growing exports against an app, kills them, and looks at what the app holds."""
 
+    app_rules: TargetRules = TencentRules(admin="admin", max_body_bytes=12_000)
+    run_settings = Settings()
+    app: type[FakeTarget] = FakeTarget
+    messages_per_call = 3
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="delivery-machine-"))
         self.clock = HandClock(START_MS + 30 * DAY_SECONDS * 1000, moved=self.moved)
         self.fuse = Fuse()
-        self.target = FakeTarget(self.fuse)
+        self.target = self.app(self.fuse)
         self.export = Rows()
         self.lives = self.runs = 0
         self.end = dict.fromkeys(PLACES, 0)
@@ -335,13 +342,14 @@ class DeliveryMachine(RuleBasedStateMachine):
         stop = StopSignal()
         caller = Caller(
             budget=NoBudget(stop), clock=self.clock, stop=stop, statistics=CallStatistics(),
-            renew_signature=never, stop_error=unreachable,
+            api_of=self.app_rules.api_of, renew_signature=never, stop_error=unreachable,
         )  # fmt: skip
         lease = Lease(self.ledger, self.clock, run_id=run_id, stage="group", call_seconds=10)
         return Tools(
-            run_id=run_id, settings=Settings(), plan=Plan(self.folder), ledger=self.ledger,
-            target=cast("Target", self.target), rules=TencentRules(admin="admin", max_body_bytes=12_000), caller=caller,
-            lease=lease, tally=tally, sizes=BatchSizes(messages=3, members=1, accounts=1), clock=self.clock,
+            run_id=run_id, settings=self.run_settings, plan=Plan(self.folder), ledger=self.ledger,
+            target=cast("Target", self.target), rules=self.app_rules, caller=caller,
+            lease=lease, tally=tally, clock=self.clock,
+            sizes=BatchSizes(messages=self.messages_per_call, members=1, accounts=1),
             progress=NoProgress(), stop=stop, threads=1, started=0.0, settle_seconds=SETTLE_SECONDS,
         )  # fmt: skip
 
@@ -407,7 +415,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         return held
 
     def randoms(self, row: PlannedMessage) -> list[int]:
-        return [vendor_random(row.message_key, part) for part in range(MOST_PARTS)]
+        bits = self.app_rules.random_bits
+        return [vendor_random(row.message_key, part, bits=bits) for part in range(MOST_PARTS)]
 
     @invariant()
     def nothing_is_there_twice(self) -> None:
@@ -426,13 +435,17 @@ class DeliveryMachine(RuleBasedStateMachine):
                 for each in self.target.groups.get(place[-1], [])
                 if each.sender != "eve"
             ]
-            assert ours == sorted(ours)
+            self.check_places(ours)
             slots = [slot for _, slot in ours]
             assert len(slots) == len(set(slots))
         for row in self.export.of[DIRECT]:
             for each in self.target.direct.values():
                 if each.random in self.randoms(row):
                     assert (each.sender, each.slot) == (row.sender, row.sent_at_ms // 1000)
+
+    def check_places(self, ours: list[tuple[tuple[int, str, int], int]]) -> None:
+        """Assert of (order of a part, slot), as they were stored, that each message is in its place."""
+        assert ours == sorted(ours)
 
     @invariant()
     def the_ledger_believes_in_nothing_that_is_not_there(self) -> None:
@@ -475,10 +488,37 @@ class DeliveryMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-DeliveryMachine.TestCase.settings = settings(
-    max_examples=25,
-    stateful_step_count=20,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+class _TimeOrderedRules(TencentRules):
+    """Rules of an app to whose groups late messages come at their time, one a call."""
+
+    late_goes_to_its_time = True
+    random_bits = 63
+
+
+class TimeOrderedMachine(DeliveryMachine):
+    """The same against an app that orders a group by time: no row is ever too late."""
+
+    app_rules = _TimeOrderedRules(admin="admin", max_body_bytes=12_000)
+    run_settings = Settings(late_messages="append")
+    app = TimeOrderedTarget
+    messages_per_call = 1
+
+    def check_places(self, ours: list[tuple[tuple[int, str, int], int]]) -> None:
+        for (sent_at_ms, _, part), slot in ours:
+            assert slot >= sent_at_ms // 1000 + part
+
+    def check_outcome(self, row: PlannedMessage, *, is_there: bool) -> None:
+        if row.bodies and row.message_key not in self.forgotten:
+            assert is_there
+        super().check_outcome(row, is_there=is_there)
+
+
+for machine, examples in ((DeliveryMachine, 25), (TimeOrderedMachine, 15)):
+    machine.TestCase.settings = settings(
+        max_examples=examples,
+        stateful_step_count=20,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
 TestDelivery = DeliveryMachine.TestCase
+TestDeliveryByTime = TimeOrderedMachine.TestCase

@@ -18,7 +18,7 @@ from tests.clocks import HandClock
 
 from chat_migration.ledger.ledger import IllegalMoveError, Ledger
 from chat_migration.ledger.moves import Move, deliver, doubt, intend, reject, release
-from chat_migration.ledger.records import Delivery, GroupRecord, ReadPosition, Stream
+from chat_migration.ledger.records import SIDES, Delivery, GroupRecord, ReadPosition, Stream
 from chat_migration.ledger.states import UNREAD_UNKNOWN, UNRESOLVED, DeliveryState, EntityState
 
 ALLOWED = {
@@ -30,6 +30,10 @@ ALLOWED = {
 }
 """From which states a verb moves; None: the ledger has not met the message."""
 GROUPS = ["group:g", "group:h"]
+DIRECT = "direct:a/b"
+CONVERSATIONS = [*GROUPS, DIRECT]
+Name = tuple[str, str]
+"""The key of a message, and whose copy of it."""
 MOVED = (
     "state",
     "slot",
@@ -45,10 +49,16 @@ MOVED = (
 
 verbs = st.sampled_from(sorted(ALLOWED))
 keys = st.sampled_from(
-    [f"{conversation}/{number}" for conversation in GROUPS for number in range(3)]
+    [(f"{conversation}/{number}", "") for conversation in GROUPS for number in range(3)]
+    + [(f"{DIRECT}/{number}", side) for number in range(2) for side in SIDES]
 )
 small = st.integers(0, 3)
 groups = st.sampled_from(GROUPS)
+
+
+def name_of(each: Delivery) -> Name:
+    """Return what a delivery of these tests, which have one part, is known by."""
+    return each.message_key, each.side
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -59,7 +69,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="ledger-machine-"))
         self.home = self.folder / "0"
         self.lives = 0
-        self.known: dict[str, Delivery] = {}
+        self.known: dict[Name, Delivery] = {}
         self.streams: dict[str, Stream] = {}
         self.dirty: dict[str, bool] = {}
         self.unread: dict[tuple[str, str], int] = {}
@@ -77,13 +87,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- what is done -----------------------------------------------------------------------------
 
-    def move(self, verb: str, key: str, slot: int, sequence: int | None) -> Move:
+    def move(self, verb: str, name: Name, slot: int, sequence: int | None) -> Move:
+        key, side = name
         fresh = Delivery(
-            message_key=key, part=0, parts=1, conversation=key.split("/", maxsplit=1)[0], sender=key[-1],
+            message_key=key, part=0, side=side, parts=1, conversation=key.rpartition("/")[0], sender=key[-1],
             sent_at_ms=ord(key[-1]), order_key=key, slot=slot, random=ord(key[-1]), source_hash=str(slot),
             render_version=1, run_id="r",
         )  # fmt: skip
-        known = msgspec.structs.replace(self.known.get(key, fresh), slot=slot)
+        known = msgspec.structs.replace(self.known.get(name, fresh), slot=slot)
         made = {
             "intend": lambda: intend(known, f"r{slot}"),
             "deliver": lambda: deliver(known, sequence=sequence),
@@ -93,9 +104,9 @@ class LedgerMachine(RuleBasedStateMachine):
         }
         return made[verb]()
 
-    def expected(self, known: dict[str, Delivery], move: Move) -> Delivery | None:
+    def expected(self, known: dict[Name, Delivery], move: Move) -> Delivery | None:
         """Return what a move makes of a delivery, or None if it is illegal."""
-        before = known.get(move.delivery.message_key)
+        before = known.get(name_of(move.delivery))
         if (before and before.state.value) not in ALLOWED[move.verb]:
             return None
         if before is None:
@@ -113,7 +124,7 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def advance(
         self,
-        moves: list[tuple[str, str, int, int | None]],
+        moves: list[tuple[str, Name, int, int | None]],
         group: str,
         stream: Stream | None,
         *,
@@ -125,7 +136,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for each in made:
             result = self.expected(after, each)
             legal = legal and result is not None
-            after[each.delivery.message_key] = result or each.delivery
+            after[name_of(each.delivery)] = result or each.delivery
         if not legal:
             with pytest.raises(IllegalMoveError):
                 self.ledger.advance(group, made, stream=stream, dirty=mark, landed=landed)
@@ -197,26 +208,54 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def deliveries_are_those_that_were_acknowledged(self) -> None:
-        found = self.ledger.deliveries(list(self.known))
-        assert {key: parts[0] for key, parts in found.items()} == self.known
+        found = self.ledger.deliveries([key for key, _ in self.known])
+        told = {name_of(each): each for parts in found.values() for each in parts}
+        assert told == self.known
         assert self.ledger.is_empty() is (not self.known)
 
     @invariant()
     def open_questions_are_those_of_intents_and_doubts(self) -> None:
-        unresolved = {key for key, each in self.known.items() if each.state in UNRESOLVED}
-        told = [each for group in GROUPS for each in self.ledger.unresolved(group)]
-        assert {each.message_key for each in told} == unresolved
-        assert self.ledger.count_unresolved() == len(unresolved)
+        unresolved = {name for name, each in self.known.items() if each.state in UNRESOLVED}
+        told = [each for name in CONVERSATIONS for each in self.ledger.unresolved(name)]
+        assert {name_of(each) for each in told} == unresolved
+        assert self.ledger.count_unresolved() == len({key for key, _ in unresolved})
 
     @invariant()
     def conversations_add_up(self) -> None:
-        for group in GROUPS:
-            of_group = [each for each in self.known.values() if each.conversation == group]
-            delivered = [each for each in of_group if each.state is DeliveryState.DELIVERED]
-            assert self.ledger.delivered_count(group) == len(delivered)
-            assert self.ledger.taken_randoms(group, range(128)) == {
-                each.random for each in of_group
+        for conversation in CONVERSATIONS:
+            there = {
+                name: each for name, each in self.known.items() if each.conversation == conversation
             }
+            delivered = {
+                key
+                for key, side in there
+                if all(
+                    (copy := there.get((key, each))) and copy.state is DeliveryState.DELIVERED
+                    for each in (SIDES if side else ("",))
+                )
+            }
+            assert self.ledger.delivered_count(conversation) == len(delivered)
+            assert self.ledger.taken_randoms(conversation, range(128)) == {
+                each.random for each in there.values()
+            }
+            places = [key for *_, key in self.ledger.newest_places(conversation)]
+            assert sorted(places) == sorted({key for key, _ in there})
+
+    @invariant()
+    def free_slots_are_those_that_nothing_in_the_target_may_bear(self) -> None:
+        for conversation in CONVERSATIONS:
+            for sides in (("", *SIDES), *(("", each) for each in SIDES)):
+                taken = {
+                    each.slot
+                    for each in self.known.values()
+                    if each.conversation == conversation
+                    and each.side in sides
+                    and each.state is not DeliveryState.REJECTED
+                }
+                side = sides[1] if len(sides) == 2 else ""
+                for slot in (0, 2):
+                    free = next(each for each in range(slot, 6) if each not in taken)
+                    assert self.ledger.first_free_slot(conversation, slot, side=side) == free
 
     @invariant()
     def frontiers_marks_counts_and_ids_are_the_last_ones(self) -> None:

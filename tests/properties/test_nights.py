@@ -23,7 +23,6 @@ from tests.builders_neutral import START_MS, NeutralExport
 from tests.clocks_fast import FastClock
 
 from chat_migration import stages
-from chat_migration.connection import TencentConnection
 from chat_migration.home import Home
 from chat_migration.ledger.ledger import Ledger
 from chat_migration.ledger.shared import shared_ledger
@@ -42,6 +41,7 @@ from chat_migration.targets.base import (
     Page,
     StoredMessage,
 )
+from chat_migration.targets.tencent_chat.connection import TencentConnection
 from chat_migration.targets.tencent_chat.target import TencentTarget
 
 PEOPLE = ("ada", "bob", "cid")

@@ -133,7 +133,7 @@ INSTANTS = st.lists(st.integers(0, 9000), max_size=30).map(sorted)
 def test_slots_rise_strictly_and_are_never_too_early_nor_later_than_needed(
     instants: list[int], newest: int | None
 ) -> None:
-    slots = Slots(newest, keep_ties=False)
+    slots = Slots(newest, slot_ms=1000, keep_ties=False)
     last = newest
     for instant in instants:
         slot = slots.take(instant)
@@ -148,10 +148,10 @@ def test_slots_rise_strictly_and_are_never_too_early_nor_later_than_needed(
 def test_slots_are_the_same_for_every_ascending_split(
     instants: list[int], newest: int | None, cut: int, keep_ties: bool
 ) -> None:
-    whole, first = (Slots(newest, keep_ties=keep_ties) for _ in range(2))
+    whole, first = (Slots(newest, slot_ms=1000, keep_ties=keep_ties) for _ in range(2))
     at_once = [whole.take(each) for each in instants]
     in_two = [first.take(each) for each in instants[:cut]]
-    second = Slots(first.last, keep_ties=keep_ties)
+    second = Slots(first.last, slot_ms=1000, keep_ties=keep_ties)
     in_two += [second.take(each) for each in instants[cut:]]
     assert in_two == at_once == sorted(at_once)
 

@@ -12,12 +12,12 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 from tests.builders_neutral import NeutralExport, at
 
 from chat_migration import stages
-from chat_migration.connection import TencentConnection
 from chat_migration.errors import MigrationError, UsageError
 from chat_migration.home import Home
 from chat_migration.ledger.shared import shared_ledger
 from chat_migration.run import Run
 from chat_migration.settings import Settings
+from chat_migration.targets.tencent_chat.connection import TencentConnection
 from chat_migration_airflow import alerts
 from chat_migration_airflow.operators.approval import ApprovePlanOperator, ConfirmPlanOperator
 

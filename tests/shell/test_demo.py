@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from chat_migration.connection import tencent_from_environment
+from chat_migration.targets.tencent_chat.connection import TencentConnection
+from chat_migration.targets.vendors import VENDORS
+from chat_migration.targets.zego_zim.connection import ZimConnection
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -29,8 +31,31 @@ def demo(common):
 
 def test_environment_has_a_connection_that_the_command_line_takes_too(common, tmp_path):
     env = common.environment(tmp_path, "http://127.0.0.1:9700")
-    connection = tencent_from_environment(env)
+    connection = TencentConnection.from_environment(env)
     assert (connection.host, connection.sdk_app_id) == ("http://127.0.0.1:9700", common.SDK_APP_ID)
+
+
+def test_environment_has_the_other_target_too_within_what_the_sandbox_keeps(common, tmp_path):
+    connection = ZimConnection.from_environment(
+        common.environment(tmp_path, "http://127.0.0.1:9700")
+    )
+    assert (connection.app_id, connection.host) == (common.ZIM_APP_ID, "http://127.0.0.1:9700")
+    assert connection.retention_days == common.ZIM_RETENTION_DAYS
+
+
+@pytest.mark.parametrize(("target", "is_copy"), [("tencent", False), ("zim", True)])
+def test_target_with_a_retention_gets_copies_that_are_recent_enough(
+    demo, tmp_path, target, is_copy
+):
+    path = demo.EXPORTS["neutral"]
+    export = demo._export(path, target, tmp_path)
+    assert (export == demo.REPOSITORY / path) != is_copy
+    assert export.is_relative_to(tmp_path) == is_copy
+
+
+def test_every_target_has_its_dag(demo):
+    assert set(demo.DAGS) == set(VENDORS)
+    assert all((demo.REPOSITORY / "dags" / f"{each}.py").exists() for each in demo.DAGS.values())
 
 
 def test_environment_keeps_nothing_inherited_that_would_change_the_result(
@@ -92,7 +117,7 @@ def test_summary_shows_rows_calls_times_and_where_to_look(demo, tmp_path):
     }
     moved = demo.Import(source="slack", report=report, folder=tmp_path, writes=14, seconds=20)
     console = Console(record=True, width=120)
-    demo._summarise(console, [moved])
+    demo._summarise(console, [moved], "zim")
     shown = console.export_text()
     for expected in (
         "imported",
@@ -101,6 +126,7 @@ def test_summary_shows_rows_calls_times_and_where_to_look(demo, tmp_path):
         "extract 1.2",
         "14 write calls",
         str(tmp_path),
+        "make demo TARGET=zim",
         "make up",
     ):
         assert expected in shown

@@ -111,6 +111,33 @@ def test_run_is_named_by_the_dag_run_and_made_of_params_connection_and_home(call
     assert run.home.path == tmp_path
 
 
+class TestOtherTarget:
+    """An operator is told its target; everything else is the same."""
+
+    @pytest.fixture(autouse=True)
+    def connection(self, monkeypatch):
+        fields = {
+            "conn_type": "zim",
+            "host": "http://127.0.0.1:1",
+            "login": "7",
+            "password": "0" * 32,
+            "extra": {"retention_days": 90},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_ZIM_DEFAULT", json.dumps(fields))
+
+    def test_run_goes_into_the_app_of_that_target(self, calls):
+        ImportAccountsOperator(task_id="t", target="zim").execute(context())
+        run = calls[0][1]
+        assert (run.connection.app, run.run_id) == ("zim:7", "manual__1")
+
+    @pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
+    def test_night_is_not_the_run_of_the_other_dag_that_has_the_same_id(self, calls, run_type):
+        for target in ("tencent", "zim"):
+            operator = ImportAccountsOperator(task_id=target, target=target)
+            operator.execute(context(run_type=run_type))
+        assert [call[1].run_id for call in calls] == ["manual__1", "zim__manual__1"]
+
+
 def said(capsys):
     """Return what an operator has logged, without Airflow's own remark that no task runner called it."""
     lines = capsys.readouterr().out.splitlines()
@@ -231,8 +258,8 @@ class TestReport:
 
 @pytest.mark.parametrize("kind", STAGES)
 def test_operator_only_stores_its_arguments_and_says_what_a_retry_does(kind):
-    operator = kind(task_id="t", tencent_chat_conn_id="other")
-    assert operator.hook.tencent_chat_conn_id == "other"
+    operator = kind(task_id="t", conn_id="other")
+    assert operator.hook.conn_id == "other"
     assert set(MigrationOperator.template_fields) <= set(operator.template_fields)
     assert any(word in kind.__doc__ for word in ("A retry", "a retry"))
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from chat_migration.connection import TencentConnection
 from chat_migration.home import Home
 from chat_migration.settings import Settings
+from chat_migration.targets.vendors import VENDORS
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG = "import_to_tencent_chat"
@@ -183,13 +183,21 @@ class TestServer:
         assert [each["name"] for each in plugins] == ["chat_migration"]
         assert airflow.call("GET", "/api/v2/plugins/importErrors")[1]["total_entries"] == 0
 
-    def test_connection_type_has_its_fields(self, airflow):
+    @pytest.mark.parametrize(
+        ("kind", "secret"),
+        [(VENDORS["tencent"], "SecretKey"), (VENDORS["zim"], "ServerSecret")],
+        ids=["tencent", "zim"],
+    )
+    def test_connection_type_has_its_fields(self, airflow, kind, secret):
         types = airflow.call("GET", "/ui/connections/hook_meta")[1]
-        (ours,) = [each for each in types if each["connection_type"] == "tencent_chat"]
-        assert ours["hook_name"] == "Tencent Cloud Chat"
-        assert ours["standard_fields"]["password"]["title"] == "SecretKey"
-        extras = set(TencentConnection.model_fields) - {"host", "admin", "secret_key"}
-        assert set(ours["extra_fields"]) == extras
+        (ours,) = [each for each in types if each["connection_type"] == kind.conn_type]
+        assert ours["hook_name"] == kind.title
+        assert ours["standard_fields"]["password"]["title"] == secret
+        assert set(ours["extra_fields"]) == set(kind.extras())
+
+    @pytest.mark.parametrize("dag", ["import_to_tencent_chat", "import_to_zego_zim"])
+    def test_both_dags_are_there_and_every_night_is_one_run(self, airflow, dag):
+        assert airflow.call("GET", f"/api/v2/dags/{dag}")[1]["timetable_summary"] == "0 0 * * *"
 
     @pytest.mark.parametrize(
         ("changes", "expected"),

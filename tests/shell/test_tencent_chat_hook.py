@@ -8,7 +8,7 @@ import pytest
 
 from chat_migration.errors import CredentialsError, UsageError
 from chat_migration.targets.tencent_chat.target import TencentTarget
-from chat_migration_airflow.hooks import tencent_chat as module
+from chat_migration_airflow.hooks import target as module
 from chat_migration_airflow.hooks.tencent_chat import TencentChatHook
 
 SECRET = "a-secret-key-nobody-may-see"

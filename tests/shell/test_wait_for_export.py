@@ -172,8 +172,8 @@ def test_dry_run_waits_as_well(drops):
 
 
 def test_operator_only_stores_its_arguments_and_says_what_a_retry_does():
-    made = WaitForExportOperator(task_id="t", tencent_chat_conn_id="other")
-    assert made.hook.tencent_chat_conn_id == "other"
+    made = WaitForExportOperator(task_id="t", conn_id="other")
+    assert made.hook.conn_id == "other"
     assert set(MigrationOperator.template_fields) <= set(made.template_fields)
     assert "A retry" in WaitForExportOperator.__doc__
     assert Settings().wait_for_export_seconds == 0

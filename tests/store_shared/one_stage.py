@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 from chat_migration import stages
-from chat_migration.connection import TencentConnection
 from chat_migration.errors import MigrationError
 from chat_migration.home import Home
 from chat_migration.run import Run
 from chat_migration.settings import Settings
+from chat_migration.targets.tencent_chat.connection import TencentConnection
 
 
 def main(told: dict[str, Any]) -> int:

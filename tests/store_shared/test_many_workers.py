@@ -21,11 +21,11 @@ from tests.store_shared.conftest import BUCKET, SECRET
 
 import chat_sandbox
 from chat_migration import stages
-from chat_migration.connection import TencentConnection
 from chat_migration.errors import MigrationError
 from chat_migration.home import Home
 from chat_migration.run import Run
 from chat_migration.settings import Settings
+from chat_migration.targets.tencent_chat.connection import TencentConnection
 from chat_sandbox import SandboxHandle
 
 ROOT = Path(__file__).parents[2]

@@ -10,6 +10,7 @@ from chat_migration import __version__
 from chat_migration.errors import UsageError
 from chat_migration.settings import Settings
 from chat_migration.sources import SOURCES
+from chat_migration.targets.vendors import DEFAULT_TARGET, VENDORS
 
 _EXAMPLES = """
 Move a legacy chat into a chat platform: users, groups, members, messages and unread counts, exactly once and
@@ -17,13 +18,17 @@ in order. Everything may be repeated: what is done is remembered in a ledger and
 
   chat-migration check --source slack --export export.zip      what is in it, what is wrong, what it will cost
   chat-migration run --source slack --export export.zip        import it; run it again to go on after a stop
+  chat-migration run --target zim --source slack --export export.zip      into ZEGOCLOUD ZIM; without it, Tencent
   chat-migration status                                        what the ledger knows, which windows are complete
   chat-migration rebuild --source slack --export export.zip    the ledger is lost: restore it from the app
 
-The target comes from the environment, as in Airflow:
+The target comes from the environment, as in Airflow: --target tencent reads the first of these, --target zim the
+second. One export may go into both: each app has a ledger of its own under the same CHAT_MIGRATION_HOME.
 
   AIRFLOW_CONN_TENCENT_CHAT_DEFAULT='{"conn_type": "tencent_chat", "host": "singapore",
     "login": "administrator", "password": "<SecretKey>", "extra": {"sdk_app_id": 1400000000}}'
+  AIRFLOW_CONN_ZIM_DEFAULT='{"conn_type": "zim", "host": "singapore",
+    "login": "1234567890", "password": "<ServerSecret>", "extra": {"retention_days": 90}}'
 
 Ledger, stage and reports lie under CHAT_MIGRATION_HOME (default ./var). Settings may also stand in the YAML
 file that CHAT_MIGRATION_CONFIG names; a flag or --param wins.
@@ -56,14 +61,13 @@ def parser() -> argparse.ArgumentParser:
     _add_rebuild(commands)
     status = commands.add_parser(
         "status",
-        help="show what the ledger knows of the target",
-        description="Show runs and messages by state.",
+        help="show what the ledger knows of the targets",
+        description="Show runs and messages by state, of each app whose connection the environment has.",
     )
     status.add_argument(
         "--target",
-        choices=("tencent",),
-        default="tencent",
-        help="the target (default: %(default)s)",
+        choices=tuple(VENDORS),
+        help="only this target (default: each that the environment describes)",
     )
     return top
 
@@ -148,7 +152,12 @@ def _filled(text: str) -> str:
 
 def _with_settings(command: argparse.ArgumentParser, *, run_options: bool = True) -> None:
     command.add_argument(
-        "--target", choices=("tencent",), default="tencent", help="where to (default: %(default)s)"
+        "--target",
+        choices=tuple(VENDORS),
+        default=DEFAULT_TARGET,
+        help="where to: "
+        + ", ".join(f"{name} ({each.title})" for name, each in VENDORS.items())
+        + " (default: %(default)s)",
     )
     command.add_argument(
         "--source", choices=sorted(SOURCES), help="the export's format (default: neutral)"

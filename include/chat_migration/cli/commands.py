@@ -25,7 +25,7 @@ from chat_migration.cli.display import TerminalProgress
 from chat_migration.cli.rebuilding import rebuild_ledger, whole_export
 from chat_migration.cli.windows import print_complete, print_window
 from chat_migration.clock import SystemClock
-from chat_migration.connection import TENCENT_VARIABLE, TencentConnection, tencent_from_environment
+from chat_migration.connection import TargetConnection
 from chat_migration.errors import (
     HeldElsewhereError,
     InterruptedRunError,
@@ -41,6 +41,7 @@ from chat_migration.settings import Settings
 from chat_migration.stages import StageResult
 from chat_migration.stop import StopSignal
 from chat_migration.store.extract import Extract
+from chat_migration.targets.vendors import DEFAULT_TARGET, VENDORS
 from chat_migration.workbench import drop_scratch, has_ledger, open_ledger
 
 Command = Callable[[argparse.Namespace, Console, StopSignal], int]
@@ -49,12 +50,13 @@ Command = Callable[[argparse.Namespace, Console, StopSignal], int]
 def check(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
     """Read an export, list its problems, quote the import."""
     settings = Settings.load(given_settings(arguments) | {"dry_run": True})
-    if TENCENT_VARIABLE in os.environ:
-        connection = tencent_from_environment()
+    kind = VENDORS[arguments.target]
+    if kind.variable in os.environ:
+        connection = kind.from_environment()
     else:
-        connection = _no_target()
+        connection = kind.nowhere()
         if not arguments.window:
-            console.print(f"No {TENCENT_VARIABLE}: checked as for an empty app.", style="dim")
+            console.print(f"No {kind.variable}: checked as for an empty app.", style="dim")
     run = _run(arguments, settings, connection, console, stop)
     try:
         if arguments.window:
@@ -83,9 +85,10 @@ def _require_ledger(run: Run) -> None:
         UsageError: there is nothing to compare with.
     """
     advice = "Set it right, or leave `--against-ledger` out to check as for an empty app."
-    if TENCENT_VARIABLE not in os.environ:
+    variable = run.connection.variable
+    if variable not in os.environ:
         raise UsageError(
-            f"`--against-ledger` needs {TENCENT_VARIABLE}: a ledger is kept per app.", advice=advice
+            f"`--against-ledger` needs {variable}: a ledger is kept per app.", advice=advice
         )
     if has_ledger(run.home):
         with open_ledger(run) as ledger:
@@ -103,12 +106,6 @@ def _open_window(run: Run, console: Console) -> None:
     opened = stages.open_window(run)
     if isinstance(opened, StageResult) and not run.window.window.is_everything:
         console.print(escape(opened.summary), soft_wrap=True)
-
-
-def _no_target() -> TencentConnection:
-    return TencentConnection.model_validate(
-        {"host": "http://127.0.0.1", "sdk_app_id": 1, "admin": "administrator", "secret_key": ""}
-    )
 
 
 def _rejects_too_much(rows: dict[str, dict[str, int]], allowed: float) -> bool:
@@ -143,7 +140,7 @@ def _print_problems(extracts: list[Extract], console: Console, most: int) -> Non
 def run(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
     """Import an export."""
     settings = Settings.load(given_settings(arguments))
-    here = _run(arguments, settings, tencent_from_environment(), console, stop)
+    here = _run(arguments, settings, _connection(arguments), console, stop)
     if settings.dry_run:
         try:
             _open_window(here, console)
@@ -228,29 +225,53 @@ def _weight(error: MigrationError) -> int:
 def rebuild(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
     """Restore a lost ledger."""
     settings = whole_export(Settings.load(given_settings(arguments)))
-    rebuild_ledger(_run(arguments, settings, tencent_from_environment(), console, stop), console)
+    rebuild_ledger(_run(arguments, settings, _connection(arguments), console, stop), console)
     return 0
 
 
 def status(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
-    """Show what the ledger knows of the target."""
+    """Show what the ledger knows of each target that the environment describes, or of the one that is named."""
     del stop
-    connection = tencent_from_environment()
+    connections = _connections(arguments)
     home = Home.from_environment()
-    settings = Settings()
-    run = Run(run_id="status", settings=settings, connection=connection, home=home)
     if not has_ledger(home):
         raise UsageError(
             f"`{home.path}` holds no ledger.",
             advice="Run an import first, or set CHAT_MIGRATION_HOME.",
         )
-    with open_ledger(run) as ledger:
-        _print_overview(overview(ledger), connection, console)
-        print_complete(ledger.windows_by_source(), console)
+    for place, connection in enumerate(connections):
+        if place:
+            console.print()
+        run = Run(run_id="status", settings=Settings(), connection=connection, home=home)
+        with open_ledger(run) as ledger:
+            _print_overview(overview(ledger), connection, console)
+            print_complete(ledger.windows_by_source(), console)
     return 0
 
 
-def _print_overview(seen: Overview, connection: TencentConnection, console: Console) -> None:
+def _connection(arguments: argparse.Namespace) -> TargetConnection:
+    """Return the connection of the target that was typed."""
+    return VENDORS[arguments.target].from_environment()
+
+
+def _connections(arguments: argparse.Namespace) -> list[TargetConnection]:
+    """Return the connection of the target that was typed, or of each that the environment describes.
+
+    Raises:
+        UsageError: there is none, or one is wrong.
+    """
+    if arguments.target is not None:
+        return [_connection(arguments)]
+    kinds = [kind for kind in VENDORS.values() if kind.variable in os.environ]
+    if not kinds:
+        raise UsageError(
+            f"The environment has no {' and no '.join(f'`{each.variable}`' for each in VENDORS.values())}.",
+            expected=f"A target's connection as JSON, for example {VENDORS[DEFAULT_TARGET].example}.",
+        )
+    return [kind.from_environment() for kind in kinds]
+
+
+def _print_overview(seen: Overview, connection: TargetConnection, console: Console) -> None:
     console.print(f"app: {connection.app}")
     table = Table("run", "source", "state", "started", "seconds", box=None, pad_edge=False)
     for each in seen.runs:
@@ -273,7 +294,7 @@ def _print_overview(seen: Overview, connection: TencentConnection, console: Cons
 def _run(
     arguments: argparse.Namespace,
     settings: Settings,
-    connection: TencentConnection,
+    connection: TargetConnection,
     console: Console,
     stop: StopSignal,
 ) -> Run:

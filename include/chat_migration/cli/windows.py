@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from chat_migration import calendar
-from chat_migration.connection import TENCENT_VARIABLE
 from chat_migration.drops import Template, is_template
 from chat_migration.run import Run
 from chat_migration.window import UTC_ZONE, Window, local_time, parse_instant, zone_named
@@ -36,7 +35,7 @@ def print_window(run: Run, console: Console) -> None:
     window, zone = run.settings.window, zone_named(run.settings.time_zone)
     for line in range_lines(window, zone) + drop_lines(run.settings.export_path, window, zone):
         console.print(escape(line), soft_wrap=True)
-    if TENCENT_VARIABLE not in os.environ or not has_ledger(run.home):
+    if run.connection.variable not in os.environ or not has_ledger(run.home):
         console.print("complete: not known, because there is no ledger of this app here")
         return
     with open_ledger(run) as ledger:

@@ -8,12 +8,14 @@ from itertools import islice
 
 from chat_migration.delivery.context import Tools, reporting
 from chat_migration.delivery.crew import run_all
+from chat_migration.delivery.items import call_for_all
 from chat_migration.delivery.tally import RowLine
 from chat_migration.errors import StoppedError
 from chat_migration.ledger.states import EntityState
 from chat_migration.model import Outcome, RecordType
 from chat_migration.planning.tables import PlannedAccount
 from chat_migration.targets.base import AccountSpec, Advice, Failure
+from chat_migration.targets.verbs import Verb
 
 _LISTED_AT_MOST = 10
 
@@ -52,7 +54,7 @@ class AccountImport:
             existing = self._existing(unknown)
             fresh = [each for each in unknown if self._is_to_write(each, existing)]
             self._adopt([each for each in unknown if each not in fresh])
-            self._create(fresh)
+            self._create(fresh, existing)
         self._overwrite(accounts)
         self._tools.progress.advance(self._tools.tally.done)
 
@@ -79,7 +81,7 @@ class AccountImport:
     def _existing(self, accounts: list[PlannedAccount]) -> dict[str, bool]:
         ids = [each.account_id for each in accounts]
         answer = self._tools.caller.call(
-            "account_check", lambda: self._tools.target.existing_accounts(ids)
+            Verb.EXISTING_ACCOUNTS, lambda: self._tools.target.existing_accounts(ids)
         )
         if isinstance(answer, Failure):
             raise self._tools.caller.stop_error(answer)
@@ -97,9 +99,19 @@ class AccountImport:
         for account in accounts:
             self._end(account, Outcome.ALREADY_IMPORTED, "adopted")
 
-    def _create(self, accounts: list[PlannedAccount]) -> None:
-        if accounts:
-            self._write(accounts, Outcome.IMPORTED)
+    def _create(self, accounts: list[PlannedAccount], existing: dict[str, bool]) -> None:
+        """Import what is missing. What a killed run was writing is there by now, but perhaps not its profile."""
+        begun = [each for each in accounts if existing.get(each.account_id) and self._is_kept()]
+        missing = [each for each in accounts if each not in begun]
+        if missing:
+            self._write(missing, Outcome.IMPORTED, Verb.IMPORT_ACCOUNTS)
+        if begun:
+            self._write(begun, Outcome.IMPORTED, Verb.CHANGE_ACCOUNTS)
+
+    def _is_kept(self) -> bool:
+        """Tell whether an import leaves the profile of an account that is there as it is."""
+        apis = self._tools.rules.api_of
+        return apis[Verb.CHANGE_ACCOUNTS] != apis[Verb.IMPORT_ACCOUNTS]
 
     def _overwrite(self, accounts: list[PlannedAccount]) -> None:
         """Write the profiles anew that differ from what was last written; only where that was asked for."""
@@ -114,9 +126,9 @@ class AccountImport:
             and known[each.account_id][1] != each.written_hash
         ]
         if differing:
-            self._write(differing, None)
+            self._write(differing, None, Verb.CHANGE_ACCOUNTS)
 
-    def _write(self, accounts: list[PlannedAccount], outcome: Outcome | None) -> None:
+    def _write(self, accounts: list[PlannedAccount], outcome: Outcome | None, verb: Verb) -> None:
         hashes = {each.account_id: each.written_hash for each in accounts}
         ledger, run_id = self._tools.ledger, self._tools.run_id
         ledger.record_accounts(hashes, EntityState.INTENT, run_id)
@@ -124,12 +136,13 @@ class AccountImport:
             AccountSpec(account_id=each.account_id, name=each.name, avatar_url=each.avatar_url)
             for each in accounts
         ]
-        answer = self._tools.caller.call(
-            "multiaccount_import",
-            lambda: self._tools.target.import_accounts(specs),
+        target = self._tools.target
+        changes = verb is Verb.CHANGE_ACCOUNTS
+        answer = call_for_all(
+            self._tools, verb, specs, target.change_accounts if changes else target.import_accounts
         )
         if isinstance(answer, Failure):
-            self._whole_call_failed(accounts, answer, outcome)
+            self._whole_call_failed(accounts, answer, outcome, verb)
             return
         failed = {
             each.account_id: result
@@ -154,13 +167,17 @@ class AccountImport:
                 self._end(account, outcome)
 
     def _whole_call_failed(
-        self, accounts: list[PlannedAccount], failed: Failure, outcome: Outcome | None
+        self,
+        accounts: list[PlannedAccount],
+        failed: Failure,
+        outcome: Outcome | None,
+        verb: Verb,
     ) -> None:
         """Find what a refused call is about: halves of it, down to one account."""
         if failed.advice in (Advice.SMALLER_BATCH, Advice.REJECT_ITEM) and len(accounts) > 1:
             middle = len(accounts) // 2
-            self._write(accounts[:middle], outcome)
-            self._write(accounts[middle:], outcome)
+            self._write(accounts[:middle], outcome, verb)
+            self._write(accounts[middle:], outcome, verb)
             return
         if failed.advice is not Advice.REJECT_ITEM:
             raise self._tools.caller.stop_error(failed)

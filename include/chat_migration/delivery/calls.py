@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from chat_migration.errors import InterruptedRunError, MigrationError
 from chat_migration.pacing import Budget
 from chat_migration.stop import StopSignal
 from chat_migration.targets.base import Advice, Effect, Failure
+from chat_migration.targets.verbs import Verb
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -97,10 +98,13 @@ class Caller:
     clock: Clock
     stop: StopSignal
     statistics: CallStatistics
+    api_of: Mapping[Verb, str]
     renew_signature: Callable[[], None]
     stop_error: Callable[[Failure], MigrationError]
 
-    def call(self, api: str, send: Callable[[], T | Failure], *, priority: int = 0) -> T | Failure:
+    def call(
+        self, verb: Verb, send: Callable[[], T | Failure], *, priority: int = 0
+    ) -> T | Failure:
         """Make one call, wait for its turn first, and return its answer or its failure.
 
         Raises:
@@ -110,7 +114,7 @@ class Caller:
         """
         state = _Attempts()
         try:
-            return self._until_answered(api, send, state, priority=priority)
+            return self._until_answered(self.api_of[verb], send, state, priority=priority)
         except MigrationError as error:
             error.may_have_effect = state.may_have_effect
             raise
@@ -151,6 +155,10 @@ class Caller:
                     raise self.stop_error(answer)
                 case _:
                     return answer
+
+    def slow_down(self, verb: Verb) -> None:
+        """Slow the budget of what is asked of the target."""
+        self.budget.slow_down(self.api_of[verb])
 
     def _given_up(self, failed: Failure) -> Failure:
         """Stop the run where nothing answers at all; hand back what at least may have had an effect."""

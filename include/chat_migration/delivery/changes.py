@@ -6,7 +6,7 @@ made again, for the whole row, with the same end. The ledger learns of all parts
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import msgspec
 
 from chat_migration.delivery.verdicts import REFUSED, UNANSWERED, is_complete, live_parts
 from chat_migration.ledger.moves import Move, change, refuse_change, withdraw
-from chat_migration.ledger.records import Delivery
+from chat_migration.ledger.records import SIDES, Delivery
 from chat_migration.planning.tables import PlannedMessage
 from chat_migration.targets.base import Advice, Failure, ItemResult
 
@@ -55,18 +55,32 @@ def edit_of(parts: Sequence[Delivery], bodies: Sequence[str]) -> Edit | None:
     """Return what becomes of the delivered parts of a row that has these bodies now; None: they are too many.
 
     Of a row that is there as a whole the first parts take the bodies, and the others go. Of a row whose end is not
-    there yet each part takes its own body; what is missing can still be sent behind them, but not between them.
+    there yet each part takes its own body; what is missing can still be sent behind them, but not between them. Of a
+    row with a copy for each of two people that holds for each copy.
     """
-    live = live_parts(parts)
-    if not is_complete(parts):
-        if [each.part for each in live] != list(range(len(live))):
-            return None
-        changed = [(each, bodies[each.part]) for each in live if each.part < len(bodies)]
-        surplus = [each for each in live if each.part >= len(bodies)]
-        return Edit(changed, surplus, len(bodies))
-    if len(bodies) > len(live):
-        return None
-    return Edit(list(zip(live, bodies, strict=False)), live[len(bodies) :], parts[0].parts)
+    is_whole = is_complete(parts)
+    changed: list[tuple[Delivery, str]] = []
+    surplus: list[Delivery] = []
+    for live in _by_side(live_parts(parts)):
+        if is_whole:
+            if len(bodies) > len(live):
+                return None
+            changed += zip(live, bodies, strict=False)
+            surplus += live[len(bodies) :]
+        else:
+            if [each.part for each in live] != list(range(len(live))):
+                return None
+            changed += [(each, bodies[each.part]) for each in live if each.part < len(bodies)]
+            surplus += [each for each in live if each.part >= len(bodies)]
+    return Edit(changed, surplus, parts[0].parts if is_whole else len(bodies))
+
+
+def _by_side(live: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+    """Yield the parts of each copy, the sender's first."""
+    for side in ("", *SIDES):
+        copy = [each for each in live if each.side == side]
+        if copy:
+            yield copy
 
 
 def make_edit(
@@ -158,5 +172,5 @@ def _is_passing(failed: Failure) -> bool:
 
 def _after(parts: Sequence[Delivery], moves: Sequence[Move]) -> list[Delivery]:
     """Return the parts of a row after some moves."""
-    moved = {move.delivery.part: move.delivery for move in moves}
-    return [moved.get(each.part, each) for each in parts]
+    moved = {(move.delivery.part, move.delivery.side): move.delivery for move in moves}
+    return [moved.get((each.part, each.side), each) for each in parts]

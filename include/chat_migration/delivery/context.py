@@ -11,13 +11,13 @@ from chat_migration.delivery.calls import Caller
 from chat_migration.delivery.holding import Lease
 from chat_migration.delivery.tally import Tally
 from chat_migration.ledger.ledger import Ledger
-from chat_migration.planning.forecast import BatchSizes
 from chat_migration.planning.tables import Plan
 from chat_migration.progress import Progress
 from chat_migration.settings import Settings
 from chat_migration.stop import StopSignal
 from chat_migration.targets.base import Target
 from chat_migration.targets.rules import TargetRules
+from chat_migration.targets.sizes import BatchSizes
 
 
 @dataclass(frozen=True, kw_only=True)

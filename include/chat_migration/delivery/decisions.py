@@ -23,8 +23,7 @@ from chat_migration.keys import vendor_random
 from chat_migration.ledger.records import Delivery
 from chat_migration.ledger.states import DeliveryState
 from chat_migration.model import Outcome
-from chat_migration.planning.forecast import is_late
-from chat_migration.planning.slots import Slots
+from chat_migration.planning.forecast import takes_late_rows
 from chat_migration.planning.tables import PlannedMessage
 from chat_migration.targets.rules import Unsendable
 
@@ -51,7 +50,7 @@ class Decisions:
         self.undecided.extend(rows)
         known = self._known(rows)
         firsts = [
-            vendor_random(row.message_key, part)
+            vendor_random(row.message_key, part, bits=self._state.tools.rules.random_bits)
             for row in rows
             if not row.outcome and row.message_key not in known
             for part in range(len(row.bodies))
@@ -74,13 +73,17 @@ class Decisions:
         keys = [row.message_key for row in rows]
         known = self._state.tools.ledger.deliveries(keys)
         run_id = self._state.tools.run_id
-        is_new = any(
-            _may_send(verdict(row, parts, run_id), parts)
-            for row in rows
-            for parts in (known.get(row.message_key, []),)
+        oldest = next(
+            (
+                row
+                for row in rows
+                for parts in (known.get(row.message_key, []),)
+                if _may_send(verdict(row, parts, run_id), parts)
+            ),
+            None,
         )
-        if self._state.slots is None and is_new:
-            self._history.slots()
+        if self._state.slots is None and oldest is not None:
+            self._history.slots(oldest.sent_at_ms)
             known = self._state.tools.ledger.deliveries(keys)
         return known
 
@@ -145,36 +148,53 @@ class Decisions:
             self._make_ready(row, known)
 
     def _make_ready(self, row: PlannedMessage, known: list[Delivery]) -> None:
-        slots = self._history.slots()
-        late = self._is_late(row, known)
-        bodies = self._bodies_of_late(row) if late else row.bodies
+        slots = self._history.slots(row.sent_at_ms)
+        goes_back, late = self._goes_back(row), self._is_late(row, known)
+        begun = any(_is_delivered(each) for each in known)
+        if (late or (goes_back and not begun)) and self._refuses_late():
+            self._state.end(row, Outcome.LATE_REJECTED, "late")
+            return
+        bodies = self._late_bodies(row) if late else row.bodies
         if not bodies:
             return
         by_part = {each.part: each for each in known}
         missing = [part for part in range(len(bodies)) if not _is_delivered(by_part.get(part))]
-        last_slot = slots.peek(row.sent_at_ms) + len(missing) - 1
-        if not is_past(self._state.tools, last_slot * 1000, self._state.flush):
+        if not goes_back and not self._is_past(slots.peek(row.sent_at_ms) + len(missing) - 1):
             self._deferring = True
             self._state.end(row, Outcome.DEFERRED, "too_new")
             return
-        progress = RowProgress(row, waiting=len(missing))
+        progress = RowProgress(row, waiting=len(missing), reason="late" if goes_back else "")
         for part in missing:
-            delivery = self._delivery(row, part, by_part.get(part), slots)
+            before = by_part.get(part)
+            slot = self._late_slot(row, before) if goes_back else slots.take(row.sent_at_ms)
+            delivery = self._delivery(row, part, before, slot)
             delivery = msgspec.structs.replace(delivery, late=late, parts=len(bodies))
             self.ready.append(Part(delivery, bodies[part], progress))
 
+    def _refuses_late(self) -> bool:
+        return not takes_late_rows(self._state.tools.settings, self._state.tools.rules)
+
+    def _is_past(self, last_slot: int) -> bool:
+        tools = self._state.tools
+        return is_past(tools, last_slot * tools.rules.slot_ms, self._state.flush)
+
+    def _goes_back(self, row: PlannedMessage) -> bool:
+        """Tell whether a row comes late, and goes to its own time behind which newer ones stand."""
+        return self._state.tools.rules.late_goes_to_its_time and self._state.is_late(row)
+
+    def _late_slot(self, row: PlannedMessage, known: Delivery | None) -> int:
+        """Return the slot of a part that goes back; one that was to be sent before has its own already."""
+        was_planned = known is not None and known.state is not DeliveryState.REJECTED
+        planned = known.slot if known is not None and was_planned else None
+        return self._state.late_slot(row.sent_at_ms, planned)
+
     def _is_late(self, row: PlannedMessage, known: list[Delivery]) -> bool:
-        """Tell whether a row comes too late; the rest of a row of which a part is there is as that part was."""
+        """Tell whether a row is appended late; the rest of a row of which a part is there is as that part was."""
+        if self._state.tools.rules.late_goes_to_its_time:
+            return False
         if any(_is_delivered(each) for each in known):
             return _is_late_row(known)
-        return is_late(row, self._state.stream)
-
-    def _bodies_of_late(self, row: PlannedMessage) -> list[str]:
-        """Return the bodies of a late row that is to be appended, or end the row and return none."""
-        if self._state.tools.settings.late_messages == "reject":
-            self._state.end(row, Outcome.LATE_REJECTED, "late")
-            return []
-        return self._late_bodies(row)
+        return self._state.is_late(row)
 
     def _late_bodies(self, row: PlannedMessage) -> list[str]:
         """Return a row's bodies with its time before the text, or end the row and return none."""
@@ -189,10 +209,10 @@ class Decisions:
             return []
 
     def _delivery(
-        self, row: PlannedMessage, part: int, known: Delivery | None, slots: Slots
+        self, row: PlannedMessage, part: int, known: Delivery | None, slot: int
     ) -> Delivery:
         """Return a part under its keys; those that the ledger has are never made again."""
-        run_id, slot = self._state.tools.run_id, slots.take(row.sent_at_ms)
+        run_id = self._state.tools.run_id
         if known is not None:
             return msgspec.structs.replace(
                 known, slot=slot, source_hash=row.source_hash, run_id=run_id
@@ -209,9 +229,9 @@ class Decisions:
     def _free_random(self, row: PlannedMessage, part: int) -> int:
         """Return the first ``Random`` candidate that no earlier message of the conversation has."""
         ledger, conversation = self._state.tools.ledger, self._state.place.conversation
-        candidate = 0
+        bits, candidate = self._state.tools.rules.random_bits, 0
         while True:
-            value = vendor_random(row.message_key, part, candidate)
+            value = vendor_random(row.message_key, part, candidate, bits=bits)
             in_ledger = candidate > 0 and ledger.taken_randoms(conversation, [value])
             if value not in self._randoms and not in_ledger:
                 self._randoms.add(value)

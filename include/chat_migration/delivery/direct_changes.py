@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from chat_migration.delivery.context import Tools
-from chat_migration.ledger.records import Delivery
+from chat_migration.delivery.direct_copies import key_of, senders_first
+from chat_migration.delivery.direct_reading import CopyReader, is_gone, is_told
+from chat_migration.delivery.direct_state import DirectState
+from chat_migration.ledger.records import RECIPIENT, Delivery
 from chat_migration.targets.base import (
     Advice,
     DirectKey,
@@ -17,39 +19,41 @@ from chat_migration.targets.base import (
     ItemResult,
     StoredMessage,
 )
+from chat_migration.targets.verbs import Verb
 
 
 class DirectChannel:
-    """The changes of one stream; used by one thread, between its other calls.
+    """The changes of one stream; used by one thread, between its other calls."""
 
-    Args:
-        hold: makes sure, right before a call, that the conversation is still ours.
-        priority: how much is left to do in this conversation.
-    """
-
-    def __init__(
-        self, tools: Tools, *, hold: Callable[[], object], priority: Callable[[], int]
-    ) -> None:
-        self._tools, self._hold, self._priority = tools, hold, priority
+    def __init__(self, state: DirectState, reader: CopyReader) -> None:
+        self._state, self._tools, self._reader = state, state.tools, reader
 
     def change(self, delivery: Delivery, body: str, metadata: str) -> ItemResult:
-        """Replace what a part says, and its metadata."""
+        """Replace what a part says in one copy, and its metadata."""
 
         def send(key: DirectKey) -> ItemResult:
             return self._tools.target.change_direct_message(key, body, metadata)
 
         key = key_of(delivery)
-        answer = self._call("modify_c2c_msg", send, key)
+        answer = self._call(Verb.CHANGE_DIRECT_MESSAGE, send, key)
         if _advice(answer) is Advice.MISSING_MESSAGE:
-            found = self.look(key)
-            if found is not None and found.key and not found.withdrawn:
-                key = msgspec.structs.replace(key, text=found.key)
-                return self._call("modify_c2c_msg", send, key)
+            found = self._reader.look(key)
+            named = None if found is None or is_gone(found) else self._named(key, found)
+            if named is not None:
+                return self._call(Verb.CHANGE_DIRECT_MESSAGE, send, named)
         return answer
 
     def withdraw(self, deliveries: Sequence[Delivery]) -> list[ItemResult]:
-        """Withdraw parts."""
-        return [self._withdraw(key_of(each)) for each in deliveries]
+        """Withdraw parts: each is recalled once, by its sender's copy, and gone when the recipient's is gone too."""
+        results: dict[tuple[int, str], ItemResult] = {}
+        recalled: dict[int, ItemResult] = {}
+        for each in senders_first(deliveries):
+            if each.side == RECIPIENT:
+                result = self._gone_with_the_senders(each, recalled.get(each.part))
+            else:
+                result = recalled[each.part] = self._withdraw(key_of(each))
+            results[each.part, each.side] = result
+        return [results[each.part, each.side] for each in deliveries]
 
     def _withdraw(self, key: DirectKey) -> ItemResult:
         """Withdraw one part; what nobody sees any more counts as withdrawn.
@@ -58,50 +62,47 @@ class DirectChannel:
         the name of an imported message is made of its numbers (unknown U41): it is looked up then, too.
         """
         send = self._tools.target.withdraw_direct_message
-        answer = self._call("admin_msgwithdraw", send, key)
+        answer = self._call(Verb.WITHDRAW_DIRECT_MESSAGE, send, key)
         if _leaves_doubt(answer):
-            found = self.look(key)
-            if found is None or found.withdrawn:
+            found = self._reader.look(key)
+            if found is None or is_gone(found):
                 return Done(was_there=True)
-            if found.key and _advice(answer) is Advice.MISSING_MESSAGE:
-                named = msgspec.structs.replace(key, text=found.key)
-                answer = self._call("admin_msgwithdraw", send, named)
+            named = self._named(key, found)
+            if named is not None and _advice(answer) is Advice.MISSING_MESSAGE:
+                answer = self._call(Verb.WITHDRAW_DIRECT_MESSAGE, send, named)
         return Done(was_there=True) if _advice(answer) is Advice.EXISTS else answer
 
-    def look(self, key: DirectKey) -> StoredMessage | None:
-        """Return what the target shows of a message.
-
-        Raises:
-            StoppedError: it does not answer.
-        """
-        found = self._tools.caller.call(
-            "admin_getroammsg",
-            lambda: self._tools.target.find_direct_message(key),
-            priority=self._priority(),
+    def _gone_with_the_senders(self, delivery: Delivery, recalled: ItemResult | None) -> ItemResult:
+        """Tell whether a recall reached the recipient's copy too: no page says that it does."""
+        if isinstance(recalled, Failure):
+            return recalled
+        found = self._reader.look(key_of(delivery))
+        if found is None or is_gone(found):
+            return Done(was_there=True)
+        return Failure(
+            api=self._tools.rules.api_of[Verb.WITHDRAW_DIRECT_MESSAGE],
+            code=None,
+            text="the sender's copy was recalled, the recipient's still shows the message",
+            advice=Advice.REJECT_ITEM,
+            effect=Effect.NONE,
         )
-        if isinstance(found, Failure):
-            raise self._tools.caller.stop_error(found)
-        return found
+
+    def _named(self, key: DirectKey, found: StoredMessage) -> DirectKey | None:
+        """Return the key by which the target itself names a message, None: that is the one used already."""
+        if self._tools.rules.chooses_direct_sequence:
+            return msgspec.structs.replace(key, text=found.key) if found.key else None
+        if found.sequence == key.sequence or not is_told(found):
+            return None
+        return msgspec.structs.replace(key, sequence=found.sequence)
 
     def _call(
-        self, api: str, send: Callable[[DirectKey], ItemResult], key: DirectKey
+        self, verb: Verb, send: Callable[[DirectKey], ItemResult], key: DirectKey
     ) -> ItemResult:
         def held() -> ItemResult:
-            self._hold()
+            self._state.hold()
             return send(key)
 
-        return self._tools.caller.call(api, held, priority=self._priority())
-
-
-def key_of(delivery: Delivery) -> DirectKey:
-    """Return by what a delivered part is known in the target."""
-    return DirectKey(
-        sender=delivery.sender,
-        recipient=delivery.recipient,
-        slot=delivery.slot,
-        sequence=delivery.sequence or 0,
-        random=delivery.random,
-    )
+        return self._tools.caller.call(verb, held, priority=self._state.remaining)
 
 
 def _advice(result: ItemResult) -> Advice | None:

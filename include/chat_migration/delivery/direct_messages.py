@@ -1,8 +1,11 @@
-"""Streaming one one-to-one conversation: one message a call, oldest first, repeatable by the vendor's triple."""
+"""Streaming one one-to-one conversation: one message a call, oldest first, exactly once in every copy of it.
+
+A target may keep one message for both people, or a copy for each; it may drop repeats by a key of ours, or take
+everything that it is sent. Where it takes everything, nothing is sent again before its copy was read.
+"""
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -11,23 +14,26 @@ import msgspec
 
 from chat_migration.delivery.changes import Made, edit_of, make_edit, make_withdrawal
 from chat_migration.delivery.context import Tools
-from chat_migration.delivery.direct_changes import DirectChannel, key_of
-from chat_migration.delivery.rows import KeyConflicts, end_row, new_delivery
+from chat_migration.delivery.direct_changes import DirectChannel
+from chat_migration.delivery.direct_copies import key_of, sides_of, told_of_copies
+from chat_migration.delivery.direct_places import Place, places_of
+from chat_migration.delivery.direct_reading import UNRECOGNISABLE, CopyReader, is_told
+from chat_migration.delivery.direct_sending import TOO_OLD, DirectSender, Ended
+from chat_migration.delivery.direct_state import DirectState
+from chat_migration.delivery.rows import KeyConflicts, new_delivery
 from chat_migration.delivery.verdicts import TOO_LONG, Todo, verdict
 from chat_migration.delivery.waiting import is_past
-from chat_migration.errors import MigrationError
 from chat_migration.keys import vendor_random
-from chat_migration.ledger.moves import Move, deliver, doubt, intend, reject, release
+from chat_migration.ledger.moves import deliver, release
 from chat_migration.ledger.records import Delivery
 from chat_migration.ledger.states import UNRESOLVED, DeliveryState
-from chat_migration.model import Outcome, RecordType
-from chat_migration.planning.slots import PARTS_PER_RANK, free_rank, ranks_of
+from chat_migration.model import Outcome
+from chat_migration.planning.forecast import is_late, takes_late_rows
 from chat_migration.planning.tables import MessageReader, PlannedConversation, PlannedMessage
-from chat_migration.targets.base import Advice, DirectMessageOut, Done, Effect, Failure, ItemResult
 
-_log = logging.getLogger(__name__)
-_KIND = RecordType.C2C_MESSAGES
 _CHUNK = 500
+Copy = tuple[Delivery, str]
+"""One part on its way into one copy, and its body."""
 
 
 class DirectStream:
@@ -42,15 +48,14 @@ class DirectStream:
         conflicts: KeyConflicts,
     ) -> None:
         self._tools, self._place, self._conflicts = tools, place, conflicts
-        self._channel = DirectChannel(
-            tools,
-            hold=lambda: tools.lease.assure(place.conversation),
-            priority=lambda: self._remaining,
-        )
+        self._state = DirectState(tools, place)
+        self._copies = CopyReader(tools, priority=lambda: self._state.remaining)
+        self._channel = DirectChannel(self._state, self._copies)
+        self._sender = DirectSender(self._state, self._copies)
+        self._places = places_of(tools, place.conversation)
+        self._drops_repeats = tools.rules.chooses_direct_sequence
         self._rows: Iterator[PlannedMessage] = reader.rows(place)
-        self._moves: list[Move] = []
         self._chunk_left: deque[PlannedMessage] = deque()
-        self._remaining = place.rows
         self._deferring = False
 
     def run(self) -> None:
@@ -61,34 +66,32 @@ class DirectStream:
             StoppedError, InterruptedRunError: the run ends; what was sent is recorded, nothing is lost.
         """
         try:
+            if not self._drops_repeats:
+                self._resolve_all()
             while chunk := list(islice(self._rows, _CHUNK)):
                 self._chunk(chunk)
         finally:
-            self._flush()
+            self._state.flush()
 
     def skip(self) -> None:
         """End the rows that are left: another run holds the conversation, and what it sends is not ours to say."""
-        self._moves.clear()
+        self._state.moves.clear()
         for row in chain(self._chunk_left, self._rows):
-            self._end(row, Outcome.DEFERRED, "held_elsewhere")
+            self._state.end(row, Outcome.DEFERRED, "held_elsewhere")
 
     def _chunk(self, rows: list[PlannedMessage]) -> None:
         known = self._tools.ledger.deliveries([row.message_key for row in rows])
-        seconds = sorted({row.sent_at_ms // 1000 for row in rows if row.message_key not in known})
-        taken = {
-            second: ranks_of(sequences)
-            for second, sequences in self._tools.ledger.sequences_by_slot(
-                self._place.conversation, seconds
-            ).items()
-        }
+        self._places.begin([row for row in rows if row.message_key not in known])
         self._chunk_left.extend(rows)
         while self._chunk_left:
             row = self._chunk_left[0]
-            self._one(row, known.get(row.message_key, []), taken)
+            self._one(row, known.get(row.message_key, []))
             self._chunk_left.popleft()
 
-    def _one(self, row: PlannedMessage, known: list[Delivery], taken: dict[int, set[int]]) -> None:
-        if any(each.state in UNRESOLVED and _is_other(each, row) for each in known):
+    def _one(self, row: PlannedMessage, known: list[Delivery]) -> None:
+        if self._drops_repeats and any(
+            each.state in UNRESOLVED and _is_other(each, row) for each in known
+        ):
             known = self._resolved(known)
         decided = verdict(row, known, self._tools.run_id)
         while isinstance(decided, Todo) and decided is not Todo.SEND:
@@ -97,15 +100,16 @@ class DirectStream:
                 return
             known = made.parts
             decided = verdict(row, known, self._tools.run_id)
-        if not isinstance(decided, Todo):
-            if decided[1] == "key_conflict":
-                self._conflicts.add()
-            self._end(row, *decided)
-        elif self._deferring or not is_past(self._tools, row.sent_at_ms, self._flush):
-            self._deferring = True
-            self._end(row, Outcome.DEFERRED, "too_new")
-        else:
-            self._send_row(row, {each.part: each for each in known}, taken)
+        if isinstance(decided, Todo):
+            self._send(row, known)
+            return
+        if decided[1] == "key_conflict":
+            self._conflicts.add()
+        if decided[0] is Outcome.IMPORTED:
+            # An earlier attempt of this run sent it; its part of the report is replaced by this one's.
+            for each in known:
+                self._state.note_drift(each)
+        self._state.end(row, *decided, detail=told_of_copies(known))
 
     # --- what is there already ------------------------------------------------------------------
 
@@ -118,12 +122,31 @@ class DirectStream:
         for each in known:
             if each.state not in UNRESOLVED:
                 continue
-            if self._channel.look(key_of(each)) is not None:
-                self._moves.append(deliver(each))
+            if self._copies.look(key_of(each)) is not None:
+                self._state.moves.append(deliver(each))
             else:
-                self._moves.append(release(each, code=None, reason="it is not in the target"))
-        self._flush()
+                self._state.moves.append(release(each, code=None, reason=_NOT_THERE))
+        self._state.flush()
         return self._tools.ledger.deliveries([known[0].message_key])[known[0].message_key]
+
+    def _resolve_all(self) -> None:
+        """Find out about what a killed or cut-off run had in flight, before anything is sent.
+
+        What nothing tells any more stays in doubt, for as long as the app may keep it.
+        """
+        unresolved = self._tools.ledger.unresolved(self._place.conversation)
+        if not unresolved:
+            return
+        self._tools.caller.pause(self._tools.settle_seconds)
+        for each in unresolved:
+            found = self._copies.look_for_sent(key_of(each))
+            if found is None:
+                self._state.moves.append(release(each, code=None, reason=_NOT_THERE))
+            elif is_told(found):
+                self._state.found(each, found.sequence)
+            elif self._sender.is_too_old(each):
+                self._state.refuse(each, code=None, reason=TOO_OLD)
+        self._state.flush()
 
     def _bring_up_to_date(
         self, row: PlannedMessage, known: list[Delivery], todo: Todo
@@ -131,133 +154,97 @@ class DirectStream:
         """Change or withdraw what was delivered of a row; None: it stays as it was, and the row has ended."""
         run_id = self._tools.run_id
         # What is known so far comes before the next call of this conversation.
-        self._flush()
+        self._state.flush()
         if todo is Todo.WITHDRAW:
             made = make_withdrawal(self._channel, row, known, run_id=run_id)
         else:
             edit = edit_of(known, row.bodies)
             if edit is None:
-                self._end(row, Outcome.REJECTED, TOO_LONG)
+                self._state.end(row, Outcome.REJECTED, TOO_LONG)
                 return None
             version = self._tools.rules.render_version
             made = make_edit(self._channel, row, known, edit, render_version=version, run_id=run_id)
-        self._moves += made.moves
+        self._state.moves += made.moves
         if made.failure is not None:
-            self._end(row, Outcome.REJECTED, made.reason, made.failure)
+            self._state.end(row, Outcome.REJECTED, made.reason, made.failure)
             return None
         return made
 
     # --- what is to be sent ---------------------------------------------------------------------
 
-    def _send_row(
-        self, row: PlannedMessage, known: dict[int, Delivery], taken: dict[int, set[int]]
-    ) -> None:
-        second = row.sent_at_ms // 1000
-        used = taken.setdefault(second, set())
-        stated = next((each.sequence for each in known.values() if each.sequence is not None), None)
-        rank = free_rank(row.rank, used) if stated is None else stated // PARTS_PER_RANK
-        used.add(rank)
-        for part, body in enumerate(row.bodies):
-            delivery = known.get(part) or new_delivery(
-                row,
-                part,
-                slot=second,
-                sequence=rank * PARTS_PER_RANK + part,
-                random=vendor_random(row.message_key, part),
-                render_version=self._tools.rules.render_version,
-                run_id=self._tools.run_id,
-            )
-            if delivery.state in (DeliveryState.DELIVERED, DeliveryState.WITHDRAWN):
-                continue
-            delivery = msgspec.structs.replace(delivery, parts=len(row.bodies))
-            failed = self._send_part(row, delivery, body)
-            if failed is not None:
+    def _send(self, row: PlannedMessage, known: list[Delivery]) -> None:
+        if not self._drops_repeats and any(each.state in UNRESOLVED for each in known):
+            self._state.end(row, Outcome.IN_DOUBT, "unknown_outcome", detail=UNRECOGNISABLE)
+            return
+        late = self._is_late(row, known)
+        if late and not takes_late_rows(self._tools.settings, self._tools.rules):
+            self._state.end(row, Outcome.LATE_REJECTED, "late")
+            return
+        places = [] if self._deferring else self._places.of(row, known)
+        if not places or not self._is_past(row, places):
+            self._deferring = True
+            self._state.end(row, Outcome.DEFERRED, "too_new")
+            return
+        left = deque(self._missing(row, known, places))
+        while left:
+            ended = self._sender.send(row, *left[0])
+            if ended is not None:
+                self._ended(row, ended, [delivery for delivery, _ in left])
                 return
-        self._end(row, Outcome.IMPORTED)
+            left.popleft()
+        self._state.end(row, Outcome.IMPORTED, "late" if late else "")
 
-    def _send_part(self, row: PlannedMessage, delivery: Delivery, body: str) -> Failure | None:
-        """Send one part; return the failure with which the row ended, or None."""
-        if delivery.state in (DeliveryState.PLANNED, DeliveryState.REJECTED):
-            delivery = msgspec.structs.replace(delivery, source_hash=row.source_hash)
-            self._moves.append(intend(delivery, self._tools.run_id))
-            delivery = msgspec.structs.replace(
-                delivery,
-                state=DeliveryState.INTENT,
-                attempts=delivery.attempts + 1,
-                run_id=self._tools.run_id,
-            )
-            self._flush()
-        message = DirectMessageOut(
-            sender=delivery.sender,
-            recipient=delivery.recipient,
-            slot=delivery.slot,
-            sequence=delivery.sequence or 0,
-            random=delivery.random,
-            body=body,
-            metadata=row.metadata,
-            as_unread=row.as_unread,
+    def _is_late(self, row: PlannedMessage, known: list[Delivery]) -> bool:
+        """Tell whether a row turns up behind newer ones that are there; one that was tried before was in time then."""
+        stream = self._state.stream
+        return (
+            stream is not None
+            and not known
+            and is_late(row, stream, slot_ms=self._tools.rules.slot_ms)
         )
-        try:
-            answer = self._tools.caller.call(
-                "importmsg",
-                lambda: self._send(message),
-                priority=self._remaining,
-            )
-        except MigrationError as error:
-            end = doubt if error.may_have_effect else release
-            self._moves.append(end(delivery, code=None, reason=error.what))
-            raise
-        if isinstance(answer, Done):
-            self._moves.append(deliver(delivery, run_id=self._tools.run_id))
-            return None
-        if answer.advice is Advice.REJECT_ITEM and self._is_there(message):
-            # No page says how a repeated message is answered (unknown U25).
-            self._moves.append(deliver(delivery, run_id=self._tools.run_id))
-            return None
-        self._failed(row, delivery, answer)
-        return answer
 
-    def _send(self, message: DirectMessageOut) -> ItemResult:
-        self._tools.lease.assure(self._place.conversation)
-        return self._tools.target.send_direct_message(message)
+    def _is_past(self, row: PlannedMessage, places: list[Place]) -> bool:
+        last_ms = max(row.sent_at_ms, places[-1].slot * self._tools.rules.slot_ms)
+        return is_past(self._tools, last_ms, self._state.flush)
 
-    def _is_there(self, message: DirectMessageOut) -> bool:
-        found = self._tools.caller.call(
-            "admin_getroammsg",
-            lambda: self._tools.target.has_direct_message(message),
-            priority=self._remaining,
-        )
-        return found is True
+    def _missing(
+        self, row: PlannedMessage, known: list[Delivery], places: list[Place]
+    ) -> Iterator[Copy]:
+        """Yield what is to be sent of a row, part by part, each into the sender's copy first."""
+        rules, by_piece = self._tools.rules, {(each.part, each.side): each for each in known}
+        for part, (place, body) in enumerate(zip(places, row.bodies, strict=True)):
+            for side in sides_of(row, rules):
+                delivery = by_piece.get((part, side)) or new_delivery(
+                    row,
+                    part,
+                    side=side,
+                    slot=place.slot,
+                    sequence=place.sequence,
+                    random=vendor_random(row.message_key, part, bits=rules.random_bits),
+                    render_version=rules.render_version,
+                    run_id=self._tools.run_id,
+                )
+                if delivery.state not in (DeliveryState.DELIVERED, DeliveryState.WITHDRAWN):
+                    parts = len(row.bodies)
+                    yield msgspec.structs.replace(delivery, slot=place.slot, parts=parts), body
 
-    def _failed(self, row: PlannedMessage, delivery: Delivery, failed: Failure) -> None:
-        _log.warning("%s: %s", self._place.conversation, failed)
-        if failed.effect is Effect.UNKNOWN:
-            self._moves.append(doubt(delivery, code=failed.code, reason=failed.text))
-            self._end(row, Outcome.IN_DOUBT, "unknown_outcome", failed)
-        elif failed.advice is Advice.STOP_RUN:
-            self._moves.append(release(delivery, code=failed.code, reason=failed.text))
-            raise self._tools.caller.stop_error(failed)
-        else:
-            reason = (
-                "account_missing" if failed.advice is Advice.MISSING_ACCOUNT else "message_refused"
-            )
-            self._moves.append(reject(delivery, code=failed.code, reason=reason))
-            self._end(row, Outcome.REJECTED, reason, failed)
-
-    def _end(
-        self, row: PlannedMessage, outcome: Outcome, reason: str = "", failed: Failure | None = None
-    ) -> None:
-        self._remaining -= 1
-        end_row(self._tools, _KIND, row, outcome, reason, failure=failed)
-
-    def _flush(self) -> None:
-        if self._moves:
-            moves, self._moves = self._moves, []
-            self._tools.ledger.advance(
-                self._place.conversation, moves, holder=self._tools.lease.worker_id
-            )
+    def _ended(self, row: PlannedMessage, ended: Ended, left: list[Delivery]) -> None:
+        """End a row of which the first of some parts is not there; what is too old now only gets older."""
+        if ended.reason == TOO_OLD:
+            for each in left[1:]:
+                self._sender.refuse(row, each, TOO_OLD)
+        told = ""
+        if left[0].side:
+            self._state.flush()
+            told = told_of_copies(self._tools.ledger.deliveries([row.message_key])[row.message_key])
+        said = ended.failure.text if ended.failure else ""
+        detail = "; ".join(filter(None, (said, ended.detail, told)))
+        self._state.end(row, ended.outcome, ended.reason, ended.failure, detail=detail)
 
 
 def _is_other(delivery: Delivery, row: PlannedMessage) -> bool:
     """Tell whether a part was sent with another content than its row has now."""
     return bool(row.outcome) or delivery.source_hash != row.source_hash
+
+
+_NOT_THERE = "it is not in the target"

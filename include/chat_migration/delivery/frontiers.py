@@ -1,4 +1,4 @@
-"""The frontiers of groups in the target, asked for fifty at a time and only when a group has something to send."""
+"""The frontiers of groups in the target, asked for together and only when a group has something to send."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from chat_migration.delivery.context import Tools
 from chat_migration.planning.tables import PlannedConversation
 from chat_migration.targets.base import Advice, Failure, Frontier, GroupAddress
+from chat_migration.targets.verbs import Verb
 
 
 class Frontiers:
-    """Answers what the target holds of a group; each answer serves one stream once."""
+    """Answers what the target holds of a group, asking about ``per_call`` together; each answer serves one stream."""
 
     def __init__(
         self, tools: Tools, places: Sequence[PlannedConversation], *, per_call: int
@@ -41,8 +42,8 @@ class Frontiers:
         rank = self._rank.get(place.conversation)
         places = [place] if rank is None else self._order[rank : rank + self._per_call]
         addresses = [GroupAddress(each.group_id, each.topic_id) for each in places]
-        api = "get_topic" if place.topic_id else "get_group_info"
-        found, *of_next = look_up(self._tools, api, addresses)
+        verb = Verb.TOPIC_FRONTIERS if place.topic_id else Verb.GROUP_FRONTIERS
+        found, *of_next = look_up(self._tools, verb, addresses)
         self._known |= {
             each.conversation: frontier
             for each, frontier in zip(places[1:], of_next, strict=True)
@@ -51,15 +52,18 @@ class Frontiers:
         return found
 
 
-def look_up(tools: Tools, api: str, addresses: Sequence[GroupAddress]) -> list[Frontier]:
+def look_up(tools: Tools, verb: Verb, addresses: Sequence[GroupAddress]) -> list[Frontier]:
     """Return what the target says of some groups; a passing error of one of them is asked about again.
 
     Raises:
         StoppedError: the target does not answer.
     """
     for _ in range(_ATTEMPTS):
-        answer = tools.caller.call(api, lambda: tools.target.frontiers(addresses))
+        answer = tools.caller.call(verb, lambda: tools.target.frontiers(addresses))
         if isinstance(answer, Failure):
+            if answer.advice is Advice.STOP_CONVERSATION and tools.sizes.frontiers == 1:
+                # Asked about one by one, a group's refusal is that of the call.
+                return [Frontier(address=each, exists=False, failure=answer) for each in addresses]
             raise tools.caller.stop_error(answer)
         passing = [
             each.failure for each in answer if each.failure and each.failure.advice in _PASSING

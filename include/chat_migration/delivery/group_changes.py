@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from chat_migration.delivery.calls import MOST_REPEATS
 from chat_migration.delivery.history import ConversationStoppedError
+from chat_migration.delivery.matching import pages_of
+from chat_migration.delivery.operators import operator_of
 from chat_migration.delivery.stream_state import StreamState
 from chat_migration.ledger.records import Delivery
-from chat_migration.targets.base import Advice, Done, Effect, Failure, ItemResult, StoredMessage
+from chat_migration.targets.base import (
+    Advice,
+    Done,
+    Effect,
+    Failure,
+    GroupKey,
+    ItemResult,
+    Mark,
+    StoredMessage,
+)
+from chat_migration.targets.verbs import Verb
 
-_CHANGE, _WITHDRAW = "modify_group_msg", "group_msg_recall"
+_CHANGE, _WITHDRAW = Verb.CHANGE_GROUP_MESSAGE, Verb.WITHDRAW_GROUP_MESSAGES
 _AGAIN = (Advice.TRY_AGAIN, Advice.SLOW_DOWN)
 _PAUSE_SECONDS = 1.0
 
@@ -20,6 +33,12 @@ class GroupChannel:
 
     def __init__(self, state: StreamState) -> None:
         self._state, self._tools = state, state.tools
+
+    @cached_property
+    def _operator(self) -> str:
+        """Return in whose name messages are changed: whether the group has one was asked before it was streamed."""
+        group = self._tools.ledger.group(self._state.place.conversation)
+        return "" if group is None else operator_of(self._tools, group)
 
     def change(self, delivery: Delivery, body: str, metadata: str) -> ItemResult:
         """Replace what a part says; groups have no metadata of their own.
@@ -33,8 +52,9 @@ class GroupChannel:
             lambda: self._state.held(
                 self._tools.target.change_group_message,
                 self._state.address,
-                delivery.sequence or 0,
+                _key(delivery),
                 body,
+                operator=self._operator,
             ),
             priority=self._state.remaining,
         )
@@ -69,17 +89,17 @@ class GroupChannel:
             results |= told
             left = [each for each in left if _is_passing(told[each.part])]
             if any(_advice(told[each.part]) is Advice.SLOW_DOWN for each in left):
-                self._tools.caller.budget.slow_down(_WITHDRAW)
+                self._tools.caller.slow_down(_WITHDRAW)
             if not left:
                 break
         return {each.part: self._checked(each, results[each.part]) for each in deliveries}
 
     def _call(self, deliveries: Sequence[Delivery]) -> list[ItemResult] | Failure:
-        sequences = [each.sequence or 0 for each in deliveries]
+        keys = [_key(each) for each in deliveries]
         return self._tools.caller.call(
             _WITHDRAW,
             lambda: self._state.held(
-                self._tools.target.withdraw_group_messages, self._state.address, sequences
+                self._tools.target.withdraw_group_messages, self._state.address, keys
             ),
             priority=self._state.remaining,
         )
@@ -107,20 +127,34 @@ class GroupChannel:
         if result.advice is Advice.EXISTS:
             return Done(was_there=True)
         if result.advice is Advice.MISSING_MESSAGE or result.effect is Effect.UNKNOWN:
-            found = self._look(delivery.sequence or 0)
+            found = self._look(delivery)
             if found is None or found.withdrawn or found.placeholder:
                 return Done(was_there=True)
         return result
 
-    def _look(self, sequence: int) -> StoredMessage | None:
-        page = self._tools.caller.call(
-            "group_msg_get_simple",
-            lambda: self._tools.target.read_group(self._state.address, below=sequence),
-            priority=self._state.remaining,
+    def _look(self, delivery: Delivery) -> StoredMessage | None:
+        """Return what the target shows of a part: one call where reading can begin there, else one for every page."""
+        sequence = delivery.sequence or 0
+        since = Mark(sequence - 1, delivery.slot, newest=sequence)
+        pages = pages_of(
+            self._tools, self._state.address, since=since, priority=self._state.remaining
         )
-        if isinstance(page, Failure):
-            raise self._tools.caller.stop_error(page)
-        return next((each for each in page.messages if each.sequence == sequence), None)
+        for page in pages:
+            if isinstance(page, Failure):
+                raise self._tools.caller.stop_error(page)
+            for each in page.messages:
+                if each.sequence == sequence:
+                    return each
+        return None
+
+
+def _key(delivery: Delivery) -> GroupKey:
+    return GroupKey(
+        sender=delivery.sender,
+        slot=delivery.slot,
+        random=delivery.random,
+        sequence=delivery.sequence or 0,
+    )
 
 
 def _advice(result: ItemResult) -> Advice | None:

@@ -37,12 +37,15 @@ from chat_migration.targets.base import (
     GroupMessageOut,
     ItemResult,
 )
+from chat_migration.targets.verbs import Verb
 
 _log = logging.getLogger(__name__)
 _CHUNK = 500
 """Rows that are decided together, at most."""
 _FIRST_CHUNK = 8 * 7
 """Rows that are decided before a stream's first call: many streams begin at once, and the budget waits for none."""
+TOO_OLD = "older_than_retention"
+"""The reason of what is older than the app keeps messages; it was not sent."""
 MOST_FRUITLESS = 6
 """Unknown outcomes one after the other of which nothing landed, after which a single message is given up."""
 
@@ -87,7 +90,8 @@ class GroupStream:
         try:
             self._history.resolve_unresolved()
             while batch := self._next_batch():
-                self._send(batch)
+                if fresh := self._without_too_old(batch):
+                    self._send(fresh)
         except ConversationStoppedError as stopped:
             self._end_stopped(stopped, self._group)
         finally:
@@ -120,6 +124,31 @@ class GroupStream:
             return chunk
         size, self._chunk = self._chunk, min(2 * self._chunk, _CHUNK)
         return list(islice(self._rows, size))
+
+    def _without_too_old(self, batch: list[Part]) -> list[Part]:
+        """End the parts that are older than what the target takes now, which slides; return the others.
+
+        Of a row whose beginning is refused nothing is sent.
+        """
+        oldest = self._tools.target.oldest_slot()
+        if oldest is None:
+            return batch
+        fresh: list[Part] = []
+        for part in batch:
+            if part.delivery.slot < oldest or part.progress.reason == TOO_OLD:
+                self._refuse(part, self._too_old())
+            else:
+                fresh.append(part)
+        return fresh
+
+    def _too_old(self) -> Failure:
+        return Failure(
+            api=self._tools.rules.api_of[Verb.SEND_GROUP_MESSAGES],
+            code=None,
+            text="older than the app's retention; nothing was sent",
+            advice=Advice.TOO_OLD,
+            effect=Effect.NONE,
+        )
 
     # --- sending --------------------------------------------------------------------------------
 
@@ -161,7 +190,7 @@ class GroupStream:
             for part in batch
         ]
         return self._tools.caller.call(
-            "import_group_msg",
+            Verb.SEND_GROUP_MESSAGES,
             lambda: state.held(
                 target.send_group_messages,
                 state.address,
@@ -202,10 +231,10 @@ class GroupStream:
             case Advice.SMALLER_BATCH if len(batch) > 1:
                 self._tools.sizes.messages = self._limit = max(1, len(batch) // 2)
                 self._plan_again(batch, failed)
-            case Advice.LATE | Advice.REJECT_ITEM | Advice.MISSING_ACCOUNT if len(batch) > 1:
+            case advice if advice in _OF_ONE and len(batch) > 1:
                 self._limit = max(1, len(batch) // 2)
                 self._plan_again(batch, failed)
-            case Advice.LATE | Advice.REJECT_ITEM | Advice.SMALLER_BATCH:
+            case Advice.LATE | Advice.REJECT_ITEM | Advice.TOO_OLD | Advice.SMALLER_BATCH:
                 self._single_refused(batch[0], failed)
             case _:
                 self._plan_again(batch, failed)
@@ -239,12 +268,12 @@ class GroupStream:
         again: list[Part] = []
         for part in missing:
             failed = failures.get(_key(part))
-            if failed is not None and failed.advice is Advice.REJECT_ITEM and part in overtaken:
+            if failed is not None and failed.advice in _REFUSED and part in overtaken:
                 self._refuse(part, failed)
             else:
                 again.append(part)
         if any(failed.advice is Advice.SLOW_DOWN for failed in failures.values()):
-            self._tools.caller.budget.slow_down("import_group_msg")
+            self._tools.caller.slow_down(Verb.SEND_GROUP_MESSAGES)
         elif again:
             # What stands behind a refused message may only have been skipped: ask about fewer at a time.
             self._limit = max(1, len(batch) // 2)
@@ -256,7 +285,7 @@ class GroupStream:
         if failed.advice is Advice.LATE:
             self._time_refused(part, failed)
         elif failed.advice is Advice.SLOW_DOWN:
-            self._tools.caller.budget.slow_down("import_group_msg")
+            self._tools.caller.slow_down(Verb.SEND_GROUP_MESSAGES)
             self._plan_again([part], failed)
         else:
             self._refuse(part, failed)
@@ -267,7 +296,7 @@ class GroupStream:
         self._release([part], failed)
         self._state.flush()
         foreign_before = self._state.stream.foreign_slot
-        slots = self._history.slots()
+        slots = self._history.slots(part.delivery.sent_at_ms)
         is_free = slots.peek(part.delivery.sent_at_ms) <= part.delivery.slot
         if is_free and self._state.stream.foreign_slot == foreign_before:
             self._refuse(part, failed)
@@ -289,6 +318,9 @@ class GroupStream:
         self._tools.caller.pause(self._tools.settle_seconds)
         missing = self._history.record_landed(batch)
         self._fruitless = self._fruitless + 1 if len(missing) == len(batch) else 0
+        if failed.advice in _REFUSED and missing:
+            self._refused_unseen(missing, failed)
+            return
         if failed.advice is not Advice.READ_BACK and missing:
             self._plan_again(missing, failed)
             raise ConversationStoppedError(self._stop_reason(missing, failed), failed)
@@ -298,6 +330,14 @@ class GroupStream:
             return
         self._limit = max(1, len(batch) // 2) if self._fruitless else self._limit
         self._plan_again(missing, failed)
+
+    def _refused_unseen(self, missing: list[Part], failed: Failure) -> None:
+        """Settle parts that are not there, of a call whose answer refuses a record in words that no page explains."""
+        if len(missing) == 1:
+            self._refuse(missing[0], failed)
+        else:
+            self._limit = max(1, len(missing) // 2)
+            self._plan_again(missing, failed)
 
     # --- putting back ---------------------------------------------------------------------------
 
@@ -322,8 +362,9 @@ class GroupStream:
             self._state.new_slots([])
 
     def _refuse(self, part: Part, failed: Failure) -> None:
-        self._state.moves.append(reject(part.delivery, code=failed.code, reason="message_refused"))
-        self._state.settle(part, Outcome.REJECTED, "message_refused", failed)
+        reason = TOO_OLD if failed.advice is Advice.TOO_OLD else "message_refused"
+        self._state.moves.append(reject(part.delivery, code=failed.code, reason=reason))
+        self._state.settle(part, Outcome.REJECTED, reason, failed)
 
     # --- endings --------------------------------------------------------------------------------
 
@@ -377,7 +418,11 @@ class GroupStream:
         yield from self._rows
 
 
-_STOPPING = frozenset(Advice) - {Advice.LATE, Advice.REJECT_ITEM, Advice.SLOW_DOWN}
+_REFUSED = (Advice.REJECT_ITEM, Advice.TOO_OLD)
+"""What says of one message that it is refused for good."""
+_OF_ONE = (*_REFUSED, Advice.LATE, Advice.MISSING_ACCOUNT)
+"""What says of a call that one of its messages is not taken, and not which."""
+_STOPPING = frozenset(Advice) - {*_REFUSED, Advice.LATE, Advice.SLOW_DOWN}
 """What an item's result may say that ends its conversation."""
 
 

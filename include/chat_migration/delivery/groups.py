@@ -9,10 +9,12 @@ import msgspec
 from chat_migration.delivery.context import Tools, reporting
 from chat_migration.delivery.frontiers import look_up
 from chat_migration.delivery.holding import HeldWork, run_held
+from chat_migration.delivery.listing import list_members, owner_among
 from chat_migration.delivery.lost_ledger import unknown_ledger
 from chat_migration.delivery.matching import matches_plan
-from chat_migration.delivery.settling import shown_reason, was_changed
+from chat_migration.delivery.settling import FIRST_MEMBER, shown_reason, was_changed
 from chat_migration.delivery.tally import RowLine
+from chat_migration.delivery.tips import read_profile
 from chat_migration.delivery.waiting import is_past
 from chat_migration.ledger.records import GroupRecord
 from chat_migration.ledger.states import EntityState
@@ -30,6 +32,7 @@ from chat_migration.targets.base import (
     ItemResult,
     TopicSpec,
 )
+from chat_migration.targets.verbs import Verb
 
 _QUOTA_TRIES = 3
 _UNKNOWN_TRIES = 5
@@ -79,7 +82,13 @@ class GroupImport:
     def _one(self, group: PlannedGroup, known: GroupRecord | None) -> None:
         """Create a group, or end it as the ledger says."""
         if group.outcome:
-            self._end(group, Outcome(group.outcome), group.reason, detail=group.detail)
+            self._end(
+                group,
+                Outcome(group.outcome),
+                group.reason,
+                detail=group.detail,
+                advice=group.advice,
+            )
         elif not self._is_selected(group):
             self._end(group, Outcome.SKIPPED, "not_selected")
         elif (
@@ -118,6 +127,8 @@ class GroupImport:
             was_unknown |= again
         was_intended |= was_unknown
         if isinstance(answer, Done):
+            if not was_unknown:
+                self._record_first_members(group, answer)
             self._record(group, EntityState.CREATED)
             self._end(group, Outcome.IMPORTED)
         elif answer.advice is Advice.EXISTS:
@@ -128,18 +139,30 @@ class GroupImport:
         else:
             self._refuse(group, "group_refused", answer.text, answer)
 
+    def _record_first_members(self, group: PlannedGroup, done: Done) -> None:
+        """Remember who was in the group from its creation on; whoever was refused is added as others are."""
+        refused = {name for name, _ in done.refused}
+        there = [each for each in group.members if each not in refused]
+        self._tools.ledger.record_members(
+            group.group_id,
+            dict.fromkeys(there, "member"),
+            EntityState.CREATED,
+            self._tools.run_id,
+            FIRST_MEMBER,
+        )
+
     def _defer(self, group: PlannedGroup, reason: str, failed: Failure | None = None) -> None:
         """Leave a group, and with it its rows, to a later run."""
         self._record(group, EntityState.DEFERRED, reason)
         self._end(group, Outcome.DEFERRED, reason, failed)
 
     def _send(self, group: PlannedGroup) -> ItemResult:
-        api = "import_topic" if group.topic_id else "import_group"
+        verb = Verb.CREATE_TOPIC if group.topic_id else Verb.CREATE_GROUP
         for _ in range(_QUOTA_TRIES):
-            answer = self._tools.caller.call(api, partial(self._send_once, group))
+            answer = self._tools.caller.call(verb, partial(self._send_once, group))
             if not (isinstance(answer, Failure) and answer.advice is Advice.QUOTA):
                 return answer
-            self._tools.caller.budget.slow_down(api)
+            self._tools.caller.slow_down(verb)
         return answer
 
     def _send_once(self, group: PlannedGroup) -> ItemResult:
@@ -167,13 +190,15 @@ class GroupImport:
                 join=group.join,  # type: ignore[arg-type]
                 created_s=group.created_s,
                 with_topics=group.with_topics,
+                members=tuple(group.members),
             )
         )
 
     def _send_for_sure(self, group: PlannedGroup) -> tuple[ItemResult, bool]:
         """Return what became of the group, and whether that had to be looked up.
 
-        After an unknown outcome the group is looked up; one that is not there is sent again.
+        After an unknown outcome the group is looked up; one that is not there is sent again, without first
+        members: they may be why nothing came of it, and are added later all the same.
 
         Raises:
             StoppedError: that happened several times, one after the other.
@@ -184,27 +209,53 @@ class GroupImport:
                 return answer, was_unknown
             was_unknown = True
             self._tools.caller.pause(self._tools.settle_seconds)
-            answer = _THERE if self._look_up(group).exists else self._send(group)
+            group = msgspec.structs.replace(group, members=[])
+            answer = self._there(group) if self._frontier(group).exists else self._send(group)
         if isinstance(answer, Failure) and answer.effect is Effect.UNKNOWN:
             raise self._tools.caller.stop_error(answer)
         return answer, was_unknown
 
-    def _look_up(self, group: PlannedGroup) -> Frontier:
+    def _there(self, group: PlannedGroup) -> Failure:
+        """Return the answer to creating a group that is there."""
+        verb = Verb.CREATE_TOPIC if group.topic_id else Verb.CREATE_GROUP
+        return Failure(
+            api=self._tools.rules.api_of[verb],
+            code=None,
+            text="the group is there",
+            advice=Advice.EXISTS,
+            effect=Effect.NONE,
+        )
+
+    def _frontier(self, group: PlannedGroup) -> Frontier:
         address = GroupAddress(group.group_id, group.topic_id)
-        api = "get_topic" if group.topic_id else "get_group_info"
-        return look_up(self._tools, api, [address])[0]
+        verb = Verb.TOPIC_FRONTIERS if group.topic_id else Verb.GROUP_FRONTIERS
+        return look_up(self._tools, verb, [address])[0]
+
+    def _look_up(self, group: PlannedGroup) -> Frontier:
+        """Return a group as the target shows it; what its frontier does not tell stands in its profile."""
+        found = self._frontier(group)
+        if group.topic_id or not found.exists or found.created_s:
+            return found
+        profile = read_profile(self._tools, group.group_id, operator=group.owner_id)
+        return msgspec.structs.replace(
+            found, name=profile.name, created_s=profile.created_s, owner_id=profile.owner_id
+        )
 
     def _exists(self, group: PlannedGroup, *, was_intended: bool) -> None:
         """Decide about a group that is there already: ours, plainly the same, or somebody else's."""
         found = self._look_up(group)
-        same_type = bool(group.topic_id) or found.type.lower() == group.type
+        same_type = bool(group.topic_id) or found.type.lower() in ("", group.type)
+        # Where no type is told, the name speaks for it; a full group is known by its messages.
+        same_name = bool(group.topic_id or found.type) or found.name == group.name
         is_empty = found.newest_slot is None
-        if is_empty and same_type and found.created_s == group.created_s:
-            if was_intended:
-                self._record(group, EntityState.CREATED)
-                self._end(group, Outcome.IMPORTED)
-            else:
-                self._adopt(group, found)
+        is_planned = same_type and same_name and found.created_s == group.created_s
+        # A notice of its creation makes a group that is ours not empty, which is no harm where messages may be late.
+        is_ours = was_intended and (is_empty or self._tools.rules.late_goes_to_its_time)
+        if is_planned and is_ours:
+            self._record(group, EntityState.CREATED)
+            self._end(group, Outcome.IMPORTED)
+        elif is_planned and is_empty:
+            self._adopt(group, found)
         elif not is_empty and same_type and matches_plan(self._tools, group.conversation):
             self._refuse_unknown_ledger()
             self._adopt(group, found)
@@ -220,16 +271,26 @@ class GroupImport:
 
     def _adopt(self, group: PlannedGroup, found: Frontier) -> None:
         """Use a group that is there. What differs in it was never written, so it counts as a change to bring over."""
-        is_same = (found.name, found.owner_id) == (group.name, group.owner_id) or group.topic_id
+        owner_id = found.owner_id or self._listed_owner(group)
+        is_same = (found.name, owner_id) == (group.name, group.owner_id) or group.topic_id
         record = self._record_of(group, EntityState.ADOPTED, "adopted")
         self._tools.ledger.record_group(
             msgspec.structs.replace(
                 record,
                 written_hash=record.written_hash if is_same else "",
-                owner_id=found.owner_id,
+                owner_id=owner_id,
             )
         )
         self._end(group, Outcome.ALREADY_IMPORTED, "adopted")
+
+    def _listed_owner(self, group: PlannedGroup) -> str:
+        """Return who owns a group of which only the list of members tells it."""
+        if group.topic_id or not self._tools.rules.needs_owner:
+            return ""
+        listed = list_members(self._tools, group.group_id)
+        if isinstance(listed, Failure):
+            raise self._tools.caller.stop_error(listed)
+        return owner_among(listed)
 
     def _refuse_unknown_ledger(self) -> None:
         if self._tools.ledger.is_empty():
@@ -301,14 +362,6 @@ _SETTLED = (EntityState.CREATED, EntityState.ADOPTED, EntityState.REJECTED)
 
 _OVER_PLAN = (10004, 10014, 10038)
 """Codes with which a group of more members than the plan allows may be refused."""
-
-_THERE = Failure(
-    api="import_group",
-    code=None,
-    text="the group is there",
-    advice=Advice.EXISTS,
-    effect=Effect.NONE,
-)
 
 
 def without_group(group: GroupRecord | None) -> tuple[Outcome, str]:

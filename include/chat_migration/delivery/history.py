@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chat_migration.delivery.frontiers import Frontiers
-from chat_migration.delivery.matching import Match, match_rows, read_back
+from chat_migration.delivery.matching import Match, is_nameless, match_rows, read_back
 from chat_migration.delivery.rows import Part, new_delivery
 from chat_migration.delivery.stream_state import StreamState
 from chat_migration.errors import RowsInDoubtError
@@ -14,8 +14,9 @@ from chat_migration.ledger.records import Delivery
 from chat_migration.ledger.states import DeliveryState as S
 from chat_migration.model import Outcome
 from chat_migration.planning.slots import Slots
-from chat_migration.planning.tables import MessageReader
-from chat_migration.targets.base import Advice, Effect, Failure, StoredMessage
+from chat_migration.planning.tables import MessageReader, PlannedMessage
+from chat_migration.targets.base import Advice, Effect, Failure, Frontier, StoredMessage
+from chat_migration.targets.verbs import Verb
 
 
 class ConversationStoppedError(Exception):
@@ -31,9 +32,12 @@ class History:
 
     def __init__(self, state: StreamState, reader: MessageReader, frontiers: Frontiers) -> None:
         self._state, self._reader, self._frontiers = state, reader, frontiers
+        self._tools = state.tools
 
-    def slots(self) -> Slots:
+    def slots(self, first_ms: int) -> Slots:
         """Return the conversation's slots, after its frontier was compared once with the ledger's.
+
+        ``first_ms`` is when the oldest row was sent of those that this run may still send.
 
         Raises:
             ConversationStoppedError: the group is gone.
@@ -42,10 +46,35 @@ class History:
             return self._state.slots
         found = self._frontiers.of(self._state.place)
         if not found.exists:
-            raise ConversationStoppedError("group_gone", found.failure or _GONE)
-        if found.next_sequence - 1 > self._state.stream.confirmed_sequence:
-            self._recognise(self._read_back())
+            raise ConversationStoppedError("group_gone", found.failure or self._gone())
+        slot = self._state.own_slot(first_ms)
+        if self._may_hide_ours(found, slot):
+            self._recognise(
+                read_back(self._tools, self._state.address, since=self._state.since(slot))
+            )
         return self._state.new_slots([found.newest_slot])
+
+    def _may_hide_ours(self, found: Frontier, slot: int) -> bool:
+        """Tell whether the target may hold what the ledger does not know, among what could be sent from a slot on.
+
+        Newer sequences than the confirmed one say so. Where late messages go to their time, the newest one by time
+        need not be the one that came last: there, any message at or behind the slot may hide some of ours, which an
+        earlier run sent and a ledger of before then does not know. What stands before the slot is not looked at: no
+        row that is to be sent can be there, because nothing stands before its own time.
+        """
+        if found.next_sequence - 1 > self._state.stream.confirmed_sequence:
+            return True
+        late_anywhere = self._tools.rules.late_goes_to_its_time
+        return late_anywhere and found.newest_slot is not None and found.newest_slot >= slot
+
+    def _gone(self) -> Failure:
+        return Failure(
+            api=self._tools.rules.api_of[Verb.GROUP_FRONTIERS],
+            code=None,
+            text="the group does not exist or was disbanded",
+            advice=Advice.STOP_CONVERSATION,
+            effect=Effect.NONE,
+        )
 
     def forget(self) -> None:
         """Ask the target anew before the next slot is handed out."""
@@ -53,17 +82,22 @@ class History:
         self._frontiers.forget(self._state.place)
 
     def resolve_unresolved(self) -> None:
-        """Find out about what a killed or cut-off run had in flight, before anything is sent."""
+        """Find out about what a killed or cut-off run had in flight, before anything is sent.
+
+        Raises:
+            RowsInDoubtError: some of it landed, and nothing tells what.
+        """
         state = self._state
         unresolved = state.tools.ledger.unresolved(state.place.conversation)
         if not unresolved:
             return
         state.tools.caller.pause(state.tools.settle_seconds)
-        stored = self._read_back()
-        by_name = {_name(each): each for each in stored}
-        bare = [each for each in stored if each.is_bare]
-        if bare and len(bare) == len(unresolved):
-            by_name = {_sent(each): found for each, found in zip(unresolved, bare, strict=True)}
+        stored = self._read_back(unresolved)
+        by_name = {_name(each): each for each in stored if not is_nameless(each)}
+        missing = [each for each in unresolved if _sent(each) not in by_name]
+        confirmed = state.stream.confirmed_sequence
+        newer = [each for each in stored if each.sequence > confirmed]
+        by_name |= {_sent(each): found for each, found in self._by_position(missing, newer)}
         for delivery in unresolved:
             found = by_name.get(_sent(delivery))
             if found is None:
@@ -74,43 +108,54 @@ class History:
         state.flush()
 
     def record_landed(self, batch: list[Part]) -> list[Part]:
-        """Record those parts of a batch that the target holds; return the others, in order."""
-        stored = self._read_back()
-        bare = [each for each in stored if each.is_bare]
-        by_name = {_name(each): each for each in stored if not each.is_bare}
-        missing: list[Part] = []
-        for part in batch:
-            delivery = part.delivery
-            found = by_name.pop(_sent(delivery), None)
-            if found is None:
-                missing.append(part)
-            else:
-                self.landed(part, found.sequence)
-        if bare:
-            missing = self._landed_bare(missing, bare)
-        if by_name:
-            # Parts of an earlier, larger call may have landed as well; what is none of ours is foreign.
-            self._state.flush()
-            self._recognise(list(by_name.values()))
-            self.forget()
-        self._state.confirm(max((each.sequence for each in stored), default=0))
-        return missing
-
-    def _landed_bare(self, missing: list[Part], bare: list[StoredMessage]) -> list[Part]:
-        """Settle parts of which only the numbers can be read back, because they are past the retention.
+        """Record those parts of a batch that the target holds; return the others, in order.
 
         Raises:
             RowsInDoubtError: some landed, and nothing tells which.
         """
-        if len(bare) != len(missing):
+        stored = self._read_back([part.delivery for part in batch])
+        # What lands below confirms the sequences before it.
+        confirmed = self._state.stream.confirmed_sequence
+        by_name = {_name(each): each for each in stored if not is_nameless(each)}
+        missing: list[Part] = []
+        for part in batch:
+            found = by_name.pop(_sent(part.delivery), None)
+            if found is None:
+                missing.append(part)
+            else:
+                self.landed(part, found.sequence)
+        newer = [each for each in stored if each.sequence > confirmed]
+        by_position = self._by_position([part.delivery for part in missing], newer)
+        for part, (_, found) in zip(missing, by_position, strict=False):
+            self.landed(part, found.sequence)
+        if others := [each for each in by_name.values() if each.sequence > confirmed]:
+            # Parts of an earlier, larger call may have landed as well; what is none of ours is foreign.
+            self._state.flush()
+            self._recognise(others)
+            self.forget()
+        self._state.confirm(max((each.sequence for each in stored), default=0))
+        return missing if not by_position else []
+
+    def _by_position(
+        self, missing: list[Delivery], newer: list[StoredMessage]
+    ) -> list[tuple[Delivery, StoredMessage]]:
+        """Return missing parts with the messages that nothing names, if these are as many: withdrawn, or expired.
+
+        Raises:
+            RowsInDoubtError: they are not, so that nothing tells which part landed.
+        """
+        nameless = [
+            each
+            for each in newer
+            if is_nameless(each) and any(_may_be(each, delivery) for delivery in missing)
+        ]
+        if nameless and len(nameless) != len(missing):
             raise RowsInDoubtError(
-                f"`{self._state.place.conversation}`: {len(bare)} of {len(missing)} messages of a call without an "
+                f"`{self._state.place.conversation}`: {len(nameless)} of {len(missing)} messages of a call without an "
                 "answer arrived, and the app no longer shows which: they are older than its retention.",
                 advice="Lengthen the app's retention, then run again.",
             )
-        for part, stored in zip(missing, bare, strict=True):
-            self.landed(part, stored.sequence)
-        return []
+        return list(zip(missing, nameless, strict=False))
 
     def landed(self, part: Part, sequence: int) -> None:
         """Record one part as delivered."""
@@ -124,16 +169,20 @@ class History:
         else:
             state.settle(part, Outcome.IMPORTED)
 
-    def _read_back(self) -> list[StoredMessage]:
-        state = self._state
-        return read_back(state.tools, state.address, above=state.stream.confirmed_sequence)
+    def _read_back(self, sent: list[Delivery]) -> list[StoredMessage]:
+        """Return what stands where some parts would, if they landed: at their slots, or later."""
+        since = self._state.since(min(each.slot for each in sent))
+        return read_back(self._tools, self._state.address, since=since)
 
     def _recognise(self, stored: list[StoredMessage]) -> None:
         """Record messages the ledger did not know of: planned rows as delivered, others as foreign."""
         state = self._state
         rows = self._reader.rows(state.place)
-        matches = {match.stored.sequence: match for match in match_rows(rows, stored)}
-        keys = [match.row.message_key for match in matches.values()]
+        matches = {
+            match.stored.sequence: match for match in match_rows(rows, stored, self._tools.rules)
+        }
+        sent = self._parts_sent(list(matches.values()))
+        keys = list(sent)
         known = {
             (part.message_key, part.part): part
             for parts in state.tools.ledger.deliveries(keys).values()
@@ -142,19 +191,34 @@ class History:
         for each in stored:
             match = matches.get(each.sequence)
             if match is None:
-                state.note_foreign(each.slot)
+                if not is_nameless(each):
+                    state.note_foreign(each.slot)
                 continue
             tried = known.get((match.row.message_key, match.part))
             if tried is None or tried.state not in (S.DELIVERED, S.WITHDRAWN):
-                self._recognised(match, tried)
+                self._recognised(match, tried, sent[match.row.message_key])
         state.confirm(max((each.sequence for each in stored), default=0))
         state.flush()
 
-    def _recognised(self, match: Match, tried: Delivery | None) -> None:
+    def _parts_sent(self, matches: list[Match]) -> dict[str, int]:
+        """Return in how many parts each recognised row was sent: in those that are there, if newer rows followed.
+
+        The end of the newest one may still be missing; it has as many as the source has, or more.
+        """
+        newest = (self._state.stream.newest_sent_ms or 0, self._state.stream.newest_order)
+        newest = max([newest, *(_order(match.row) for match in matches)])
+        sent: dict[str, int] = {}
+        for match in matches:
+            least = len(match.row.bodies) if _order(match.row) == newest else 0
+            known = sent.get(match.row.message_key, least)
+            sent[match.row.message_key] = max(known, match.part + 1)
+        return sent
+
+    def _recognised(self, match: Match, tried: Delivery | None, parts: int) -> None:
         """Record a part that is in the target and of which the ledger did not know that it is.
 
         What the ledger tried to send it knows the content of; of anything else the source's content is taken to be
-        the one that is there, unless it has more parts than that.
+        the one that is there, unless it was sent in fewer or more parts than that has.
         """
         state, stored, row = self._state, match.stored, match.row
         if tried is not None:
@@ -167,9 +231,9 @@ class History:
                 random=stored.random,
                 render_version=state.tools.rules.render_version,
                 run_id="",
-                parts=max(len(row.bodies), match.part + 1),
+                parts=parts,
             )
-            if match.part >= len(row.bodies):
+            if parts != len(row.bodies):
                 delivery = msgspec.structs.replace(delivery, source_hash="")
         if delivery.state is S.REJECTED:
             state.moves.append(intend(delivery, delivery.run_id))
@@ -178,6 +242,10 @@ class History:
         state.advance(delivery)
         if stored.withdrawn:
             state.moves.append(withdraw(move.delivery, source_hash=delivery.source_hash, run_id=""))
+
+
+def _order(row: PlannedMessage) -> tuple[int, str]:
+    return row.sent_at_ms, row.order_key
 
 
 def _name(stored: StoredMessage) -> tuple[str, int, int]:
@@ -190,10 +258,8 @@ def _sent(delivery: Delivery) -> tuple[str, int, int]:
     return delivery.sender, delivery.random, delivery.slot
 
 
-_GONE = Failure(
-    api="get_group_info",
-    code=10010,
-    text="the group does not exist or was disbanded",
-    advice=Advice.STOP_CONVERSATION,
-    effect=Effect.NONE,
-)
+def _may_be(nameless: StoredMessage, delivery: Delivery) -> bool:
+    """Tell whether a message that nothing names may be a part, by what is left of it."""
+    return not nameless.sender or (
+        nameless.sender == delivery.sender and nameless.slot >= delivery.slot
+    )

@@ -20,19 +20,19 @@ def unknown_ledger(tools: Tools) -> UnknownLedgerError:
         f"The app `{tools.target.app}` holds messages of this export, and this ledger knows none of them.",
         expected="The ledger that was used to import them.",
         advice="Restore that ledger. Where it is lost, rebuild it, which only reads the app: "
-        + rebuild_command(tools.settings),
+        + rebuild_command(tools.settings, tools.target.app),
         done="No message was sent.",
     )
 
 
-def rebuild_command(settings: Settings) -> str:
-    """Return the command that rebuilds the ledger of runs with some settings, ready for a shell.
+def rebuild_command(settings: Settings, app: str) -> str:
+    """Return the command that rebuilds the ledger of runs into an app with some settings, ready for a shell.
 
-    >>> print(rebuild_command(Settings(source="slack", export_path="/data/my export.zip")))
+    >>> print(rebuild_command(Settings(source="slack", export_path="/data/my export.zip"), "tencent:7"))
     chat-migration rebuild --target tencent --source slack --export '/data/my export.zip' --source-name slack
     """
     words = [
-        "chat-migration", "rebuild", "--target", "tencent", "--source", settings.source,
+        "chat-migration", "rebuild", "--target", app.partition(":")[0], "--source", settings.source,
         "--export", settings.export_path, "--source-name", settings.name_of_source,
     ]  # fmt: skip
     for name in MATTER:

@@ -11,11 +11,20 @@ from chat_migration.delivery.context import Tools
 from chat_migration.keys import vendor_random
 from chat_migration.model import Conversation
 from chat_migration.planning.tables import MessageReader, PlannedMessage
-from chat_migration.targets.base import Failure, GroupAddress, StoredMessage
+from chat_migration.targets.base import (
+    Advice,
+    Effect,
+    Failure,
+    GroupAddress,
+    Mark,
+    Page,
+    StoredMessage,
+)
+from chat_migration.targets.rules import TargetRules
+from chat_migration.targets.verbs import Verb
 
 CANDIDATES = 3
 """How many ``Random`` candidates of a message are tried: a second collision in one group is one in 2^64."""
-_PAGE_LIMIT = 1_000_000
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -26,45 +35,64 @@ class Match(msgspec.Struct, frozen=True):
     stored: StoredMessage
 
 
-def read_back(tools: Tools, address: GroupAddress, *, above: int) -> list[StoredMessage]:
-    """Return what the target holds of a conversation with a sequence greater than ``above``, oldest first.
+def pages_of(
+    tools: Tools, address: GroupAddress, *, since: Mark, priority: int = 0
+) -> Iterator[Page | Failure]:
+    """Yield the pages of a conversation, newest first; the failure of one is the last.
+
+    Raises:
+        StoppedError: the target does not answer, or its pages never end.
+    """
+    seen = {""}
+    cursor = ""
+    while True:
+        page = tools.caller.call(
+            Verb.READ_GROUP,
+            lambda cursor=cursor: tools.target.read_group(  # type: ignore[misc]
+                address, since=since, cursor=cursor
+            ),
+            priority=priority,
+        )
+        yield page
+        if isinstance(page, Failure) or not page.cursor:
+            return
+        cursor = page.cursor
+        if cursor in seen:
+            raise tools.caller.stop_error(_never_ending(tools))
+        seen.add(cursor)
+
+
+def read_back(tools: Tools, address: GroupAddress, *, since: Mark) -> list[StoredMessage]:
+    """Return what the target holds of a conversation above a mark's sequence, in the order of its insertion.
+
+    A page may repeat messages of the one before; each is returned once.
 
     Raises:
         StoppedError: the target does not answer.
     """
     found: dict[int, StoredMessage] = {}
-    below: int | None = None
-    for _ in range(_PAGE_LIMIT):
-        page = tools.caller.call(
-            "group_msg_get_simple",
-            lambda below=below: tools.target.read_group(address, below=below),  # type: ignore[misc]
-        )
+    for page in pages_of(tools, address, since=since):
         if isinstance(page, Failure):
             raise tools.caller.stop_error(page)
-        newer = [
-            each for each in page.messages if each.sequence > above and each.sequence not in found
-        ]
-        found |= {each.sequence: each for each in newer}
-        oldest = min((each.sequence for each in page.messages), default=0)
-        if not page.more or not newer or oldest <= above + 1:
-            break
-        below = oldest - 1
+        found |= {each.sequence: each for each in page.messages if each.sequence > since.sequence}
     return [found[sequence] for sequence in sorted(found)]
 
 
-def match_rows(rows: Iterable[PlannedMessage], stored: Sequence[StoredMessage]) -> Iterator[Match]:
+def match_rows(
+    rows: Iterable[PlannedMessage], stored: Sequence[StoredMessage], rules: TargetRules
+) -> Iterator[Match]:
     """Yield those planned parts that are among some messages read back, in the rows' order.
 
-    Sender and ``Random`` must be the same, and the message may not stand before its own second. A row that is
+    Sender and ``Random`` must be the same, and the message may not stand before its own slot. A row that is
     deleted or shorter now may have been sent in more parts. Memory grows with the messages read back, never with
     the rows.
     """
-    wanted = {(each.sender, each.random): each for each in stored}
+    wanted = {(each.sender, each.random): each for each in stored if each.random}
     for row in rows:
         for part in count():
             if not wanted:
                 return
-            found = _part_among(wanted, row, part)
+            found = _part_among(wanted, row, part, rules)
             if found is not None:
                 yield Match(row, part, found)
             elif part >= max(0, len(row.bodies) - 1):
@@ -72,15 +100,23 @@ def match_rows(rows: Iterable[PlannedMessage], stored: Sequence[StoredMessage]) 
 
 
 def _part_among(
-    wanted: dict[tuple[str, int], StoredMessage], row: PlannedMessage, part: int
+    wanted: dict[tuple[str, int], StoredMessage],
+    row: PlannedMessage,
+    part: int,
+    rules: TargetRules,
 ) -> StoredMessage | None:
     """Take the message that is a part of a row out of those that are wanted."""
     for candidate in range(CANDIDATES):
-        name = (row.sender, vendor_random(row.message_key, part, candidate))
-        found = wanted.get(name)
-        if found is not None and found.slot >= row.sent_at_ms // 1000:
-            return wanted.pop(name)
+        random = vendor_random(row.message_key, part, candidate, bits=rules.random_bits)
+        found = wanted.get((row.sender, random))
+        if found is not None and found.slot >= row.sent_at_ms // rules.slot_ms:
+            return wanted.pop((row.sender, random))
     return None
+
+
+def is_nameless(stored: StoredMessage) -> bool:
+    """Tell whether nothing says which message this was: it may be one of ours or not."""
+    return stored.is_bare or (stored.random == 0 and (stored.withdrawn or stored.placeholder))
 
 
 def matches_plan(tools: Tools, conversation: str) -> bool:
@@ -96,12 +132,20 @@ def matches_plan(tools: Tools, conversation: str) -> bool:
     )
     try:
         address = GroupAddress(place.group_id, place.topic_id)
-        page = tools.caller.call(
-            "group_msg_get_simple",
-            lambda: tools.target.read_group(address, below=None),
-        )
+        page = next(pages_of(tools, address, since=Mark()))
         if isinstance(page, Failure):
             raise tools.caller.stop_error(page)
-        return next(match_rows(reader.rows(place), page.messages), None) is not None
+        found = match_rows(reader.rows(place), page.messages, tools.rules)
+        return next(found, None) is not None
     finally:
         reader.close()
+
+
+def _never_ending(tools: Tools) -> Failure:
+    return Failure(
+        api=tools.rules.api_of[Verb.READ_GROUP],
+        code=None,
+        text="its pages never end",
+        advice=Advice.READ_BACK,
+        effect=Effect.NONE,
+    )

@@ -1,16 +1,28 @@
-"""Adding members with their past join times. Repeatable: a member who is there stays as they are."""
+"""Adding members with their past join times. Repeatable: a member who is there stays as they are.
+
+Where the target does not tell a member who is there from one whom it refuses, the list of members decides. Where
+members are added without roles, whoever is to be more than a plain member is made so in a call of their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, islice
 
 from chat_migration.delivery.context import Tools, reporting
 from chat_migration.delivery.groups import without_group
 from chat_migration.delivery.holding import HeldWork, run_held
-from chat_migration.delivery.settling import shown_reason, was_changed
+from chat_migration.delivery.items import call_for_all
+from chat_migration.delivery.listing import list_members
+from chat_migration.delivery.operators import operator_of
+from chat_migration.delivery.settling import (
+    ADMIN_REFUSED,
+    FIRST_MEMBER,
+    shown_reason,
+    was_changed,
+)
 from chat_migration.delivery.tally import RowLine
 from chat_migration.ledger.records import GroupRecord, MemberRecord, ReadPosition
 from chat_migration.ledger.states import EntityState
@@ -18,7 +30,16 @@ from chat_migration.model import Conversation, Outcome, RecordType
 from chat_migration.planning.changes import LEFT, has_left, tells_the_past
 from chat_migration.planning.selection import is_needed
 from chat_migration.planning.tables import PlannedMember
-from chat_migration.targets.base import Advice, Failure, ItemResult, MemberSpec
+from chat_migration.targets.base import (
+    Advice,
+    Done,
+    Effect,
+    Failure,
+    ItemResult,
+    MemberSpec,
+    StoredMember,
+)
+from chat_migration.targets.verbs import Verb
 
 _NOW_MARGIN_S = 5
 _GROUPS_AT_ONCE = 200
@@ -82,7 +103,7 @@ class MemberImport:
             return False
         if known is not None and known.state is EntityState.LEFT:
             return not self._tells_the_past
-        return known is None or known.state is EntityState.INTENT
+        return known is None or known.state is EntityState.INTENT or _waits_for_role(member, known)
 
     def _is_selected(self, member: PlannedMember) -> bool:
         return is_needed(self._tools.settings, Conversation.parse(member.conversation))
@@ -106,8 +127,8 @@ class MemberImport:
             self._end(member, Outcome.DEFERRED, "too_new")
         if group is not None and _is_usable(group):
             self._tools.ledger.record_positions(positions_of(members))
-            joiners = _Joiners(group, known)
-            remaining = (each for each in missing if each not in late)
+            joiners = _Joiners(group, known, operator_of(self._tools, group))
+            remaining = iter(self._join([each for each in missing if each not in late], joiners))
             while batch := list(islice(remaining, self._batch)):
                 self._add(joiners, batch)
         self._tools.progress.advance(self._tools.tally.done)
@@ -149,10 +170,27 @@ class MemberImport:
         elif known.state is EntityState.LEFT:
             # The export is older than the night on which they left.
             self._end(member, Outcome.SKIPPED, LEFT)
+        elif known.reason == ADMIN_REFUSED:
+            self._end(member, Outcome.REJECTED, known.reason)
         elif is_new and known.run_id == self._tools.run_id:
-            self._end(member, Outcome.IMPORTED, known.reason)
+            self._end(member, Outcome.IMPORTED, shown_reason(known.reason))
         else:
             self._end(member, Outcome.ALREADY_IMPORTED, shown_reason(known.reason))
+
+    def _join(self, members: list[PlannedMember], joiners: _Joiners) -> list[PlannedMember]:
+        """Return who is to be added by a call; settle those who are in the group without one."""
+        if self._tools.rules.tells_members:
+            return members
+        group = joiners.group
+        may_be_there = group.state is EntityState.ADOPTED or any(map(joiners.was_begun, members))
+        listed = self._listed(group) if may_be_there else {}
+        for member in members:
+            known = joiners.known.get(member.account_id)
+            if _waits_for_role(member, known):
+                self._settle(joiners, member, Done())
+            elif member.account_id == joiners.operator or member.account_id in listed:
+                self._settle(joiners, member, Done(was_there=True))
+        return [each for each in members if each.account_id not in joiners.settled]
 
     def _add(self, joiners: _Joiners, members: list[PlannedMember]) -> None:
         ledger, run_id, group = self._tools.ledger, self._tools.run_id, joiners.group
@@ -168,19 +206,57 @@ class MemberImport:
             )
             for each in members
         ]
-        answer = self._tools.caller.call(
-            "import_group_member",
-            lambda: self._tools.target.add_members(group.group_id, specs),
-        )
+        answer = call_for_all(self._tools, Verb.ADD_MEMBERS, specs, partial(self._send, joiners))
         if isinstance(answer, Failure):
             self._whole_call_failed(joiners, members, answer)
             return
-        for member, result in zip(members, answer, strict=True):
-            self._settle(joiners, member, result)
+        results = {each.account_id: one for each, one in zip(members, answer, strict=True)}
+        there = self._found(joiners, {name for name, one in results.items() if self._is_open(one)})
+        for member in members:
+            name = member.account_id
+            self._settle(joiners, member, Done(was_there=True) if name in there else results[name])
+
+    def _send(self, joiners: _Joiners, specs: Sequence[MemberSpec]) -> list[ItemResult] | Failure:
+        """Make one call, not sooner after the one before than the target allows for one group."""
+        clock = self._tools.clock
+        self._tools.caller.pause(joiners.next_call - clock.monotonic())
+        try:
+            return self._tools.target.add_members(
+                joiners.group.group_id, specs, operator=joiners.operator
+            )
+        finally:
+            joiners.next_call = clock.monotonic() + self._tools.rules.seconds_between_member_calls
+
+    # --- who is there ---------------------------------------------------------------------------
+
+    def _is_open(self, result: ItemResult) -> bool:
+        """Tell whether a failure leaves open whether somebody is a member."""
+        if self._tools.rules.tells_members or not isinstance(result, Failure):
+            return False
+        return result.advice is Advice.READ_BACK or result.effect is Effect.UNKNOWN
+
+    def _found(self, joiners: _Joiners, names: set[str]) -> set[str]:
+        """Return who of some accounts is a member; who is missing is looked for again when all calls are over."""
+        if not names:
+            return set()
+        there = names & self._listed(joiners.group).keys()
+        if there != names:
+            self._tools.caller.pause(self._tools.settle_seconds)
+            there = names & self._listed(joiners.group).keys()
+        return there
+
+    def _listed(self, group: GroupRecord) -> dict[str, StoredMember]:
+        listed = list_members(self._tools, group.group_id, community=group.type == "community")
+        if isinstance(listed, Failure):
+            raise self._tools.caller.stop_error(listed)
+        return listed
+
+    # --- what became of them --------------------------------------------------------------------
 
     def _settle(self, joiners: _Joiners, member: PlannedMember, result: ItemResult) -> None:
         ledger, run_id, group_id = self._tools.ledger, self._tools.run_id, joiners.group.group_id
         roles = {member.account_id: joiners.role_of(member)}
+        joiners.settled.add(member.account_id)
         if isinstance(result, Failure):
             ledger.record_members(group_id, roles, EntityState.REJECTED, run_id, "member_refused")
             self._end(member, Outcome.REJECTED, "member_refused", result)
@@ -191,7 +267,9 @@ class MemberImport:
             or joiners.group.state is EntityState.CREATED
             or joiners.was_begun(member)
         )
-        if ours:
+        if ours and self._needs_role(joiners, member):
+            self._set_role(joiners, member)
+        elif ours:
             ledger.record_members(group_id, roles, EntityState.CREATED, run_id)
             self._end(member, Outcome.IMPORTED)
         else:
@@ -200,10 +278,47 @@ class MemberImport:
             ledger.record_members(group_id, role, EntityState.ADOPTED, run_id, "already_member")
             self._end(member, Outcome.ALREADY_IMPORTED, "already_member")
 
+    def _needs_role(self, joiners: _Joiners, member: PlannedMember) -> bool:
+        return (
+            member.role == "admin"
+            and not self._tools.rules.adds_roles
+            and member.account_id != joiners.operator
+        )
+
+    def _set_role(self, joiners: _Joiners, member: PlannedMember) -> None:
+        """Make a new member an admin; a run that is cut off before leaves that to the next one."""
+        group_id, account = joiners.group.group_id, member.account_id
+        record = partial(
+            self._tools.ledger.record_members,
+            group_id,
+            state=EntityState.CREATED,
+            run_id=self._tools.run_id,
+        )
+        record(roles={account: "member"}, reason=FIRST_MEMBER)
+        answer = self._tools.caller.call(
+            Verb.CHANGE_ROLE,
+            lambda: self._tools.target.change_role(
+                group_id, account, "admin", operator=joiners.operator
+            ),
+        )
+        if not isinstance(answer, Failure):
+            record(roles={account: "admin"})
+            self._end(member, Outcome.IMPORTED)
+        elif answer.effect is Effect.UNKNOWN:
+            raise self._tools.caller.stop_error(answer)
+        else:
+            record(roles={account: "member"}, reason=ADMIN_REFUSED)
+            self._end(member, Outcome.REJECTED, ADMIN_REFUSED, answer)
+
     def _whole_call_failed(
         self, joiners: _Joiners, members: list[PlannedMember], failed: Failure
     ) -> None:
         """Shrink the batch where the app takes fewer members a call; find the one member that is refused."""
+        if self._is_open(failed):
+            there = self._found(joiners, {each.account_id for each in members})
+            for member in [each for each in members if each.account_id in there]:
+                self._settle(joiners, member, Done(was_there=True))
+            members = [each for each in members if each.account_id not in there]
         if (
             failed.advice in (Advice.SMALLER_BATCH, Advice.REJECT_ITEM, Advice.MISSING_ACCOUNT)
             and len(members) > 1
@@ -242,12 +357,18 @@ class MemberImport:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Joiners:
-    """The members of one group who are added, and what the ledger knew of them before."""
+    """The members of one group who are added, and what the ledger knew of them before.
+
+    ``next_call`` is when the next call for the group may begin, by the monotonic clock.
+    """
 
     group: GroupRecord
     known: dict[str, MemberRecord]
+    operator: str
+    next_call: float = 0.0
+    settled: set[str] = field(default_factory=set)
 
     def was_begun(self, member: PlannedMember) -> bool:
         """Tell whether an earlier attempt was about to add somebody."""
@@ -267,6 +388,11 @@ class _Joiners:
         known = self.known.get(member.account_id)
         is_unsure = self.is_back(member) or (self.was_begun(member) and not (known and known.role))
         return "" if is_unsure and known and known.role != member.role else member.role
+
+
+def _waits_for_role(member: PlannedMember, known: MemberRecord | None) -> bool:
+    """Tell whether somebody came into the group as a plain member and is to be more."""
+    return known is not None and known.reason == FIRST_MEMBER and member.role == "admin"
 
 
 def _is_usable(group: GroupRecord) -> bool:

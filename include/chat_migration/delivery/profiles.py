@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from chat_migration.delivery.context import Tools, reporting
 from chat_migration.delivery.holding import HeldWork, run_held
+from chat_migration.delivery.listing import list_members, owner_among
+from chat_migration.delivery.operators import operator_of
 from chat_migration.delivery.settling import ChangedRows, Verdict, was_changed
 from chat_migration.delivery.tips import TipGuard, read_profile
 from chat_migration.errors import StoppedError
@@ -41,6 +43,7 @@ from chat_migration.targets.base import (
     ProfileChange,
     StoredProfile,
 )
+from chat_migration.targets.verbs import Verb
 
 _log = logging.getLogger(__name__)
 
@@ -135,6 +138,7 @@ class GroupSync:
         self._tools, self._guard, self._rows = tools, guard, rows
         self._before, self._removals = changes, removals
         self._group_id, self._conversation = changes.group.group_id, changes.group.conversation
+        self._operator = operator_of(tools, changes.record)
         self._found = StoredProfile(exists=False)
         self._verdicts: dict[str, Verdict] = {}
 
@@ -152,7 +156,8 @@ class GroupSync:
         self._rows.end(self._before, self._now(), self._verdicts)
 
     def _bring_over(self) -> None:
-        self._found = read_profile(self._tools, self._group_id)
+        found = read_profile(self._tools, self._group_id, operator=self._operator)
+        self._found = msgspec.structs.replace(found, owner_id=self._owner_of(found))
         if not self._found.exists:
             self._refuse_all("group_gone", self._found.failure)
             return
@@ -167,6 +172,18 @@ class GroupSync:
         except _GroupRefusedError as refused:
             self._refuse_all("group_refused", refused.failure)
 
+    def _owner_of(self, found: StoredProfile) -> str:
+        """Return who owns the group: where its profile does not tell, the list of members does."""
+        if found.owner_id or not found.exists or not self._tools.rules.needs_owner:
+            return found.owner_id
+        if not self._before.owner:
+            return self._operator
+        listed = list_members(self._tools, self._group_id)
+        if isinstance(listed, Failure):
+            raise self._tools.caller.stop_error(listed)
+        self._operator = owner_among(listed) or self._operator
+        return self._operator
+
     def _now(self) -> GroupChanges:
         return changes_now(self._tools, self._before)
 
@@ -179,7 +196,7 @@ class GroupSync:
             self._verdicts.setdefault("", verdict)
 
     def _call(
-        self, api: str, send: Callable[[], ItemResult], done: Callable[[], object]
+        self, verb: Verb, send: Callable[[], ItemResult], done: Callable[[], object]
     ) -> Failure | None:
         """Make one change and record it; return why it is refused, None if it is made.
 
@@ -191,8 +208,8 @@ class GroupSync:
             self._tools.lease.assure(self._conversation)
             return send()
 
-        with self._guard.watching(self._before.record, api) as watch:
-            answer = self._tools.caller.call(api, held)
+        with self._guard.watching(self._before.record, verb) as watch:
+            answer = self._tools.caller.call(verb, held)
             if not isinstance(answer, Failure):
                 done()
                 watch.made = True
@@ -218,8 +235,10 @@ class GroupSync:
             return
         self._note(reason="owner")
         failed = self._call(
-            "change_group_owner",
-            lambda: self._tools.target.change_owner(self._group_id, wanted),
+            Verb.CHANGE_OWNER,
+            lambda: self._tools.target.change_owner(
+                self._group_id, wanted, operator=self._operator
+            ),
             lambda: self._owner_is(wanted),
         )
         if failed is not None:
@@ -236,6 +255,7 @@ class GroupSync:
         self._tools.ledger.record_roles(self._group_id, roles)
         self._note(owner_id=wanted)
         self._found = msgspec.structs.replace(self._found, owner_id=wanted)
+        self._operator = wanted
 
     def _note(self, *, reason: str = "", **changes: str) -> None:
         """Write some fields of the group's record; a reason makes them this run's."""
@@ -254,8 +274,10 @@ class GroupSync:
             self._tools.ledger.record_roles(self._group_id, {account: "owner"})
             return
         failed = self._call(
-            "modify_group_member_info",
-            lambda: self._tools.target.change_role(self._group_id, account, role),
+            Verb.CHANGE_ROLE,
+            lambda: self._tools.target.change_role(
+                self._group_id, account, role, operator=self._operator
+            ),
             lambda: self._record_role(account, role, ROLE_CHANGED),
         )
         if failed is not None:
@@ -285,8 +307,10 @@ class GroupSync:
     def _remove(self, accounts: list[str]) -> None:
         """Remove some members; a call that is refused is halved until it shows whom it is about."""
         failed = self._call(
-            "delete_group_member",
-            lambda: self._tools.target.remove_members(self._group_id, accounts),
+            Verb.REMOVE_MEMBERS,
+            lambda: self._tools.target.remove_members(
+                self._group_id, accounts, operator=self._operator
+            ),
             lambda: self._record_left(accounts, EntityState.LEFT, REMOVED),
         )
         if failed is None:
@@ -315,7 +339,7 @@ class GroupSync:
     def _profile(self) -> None:
         """Write the fields that the row states and the target holds otherwise."""
         group = self._before.group
-        change = difference(group, self._found)
+        change = difference(group, self._found, self._tools.rules.group_fields)
         if change is None:
             self._note(written_hash=group.written_hash)
             return
@@ -331,8 +355,8 @@ class GroupSync:
 
     def _write_profile(self, change: ProfileChange) -> Failure | None:
         return self._call(
-            "modify_group_base_info",
-            lambda: self._tools.target.change_profile(change),
+            Verb.CHANGE_PROFILE,
+            lambda: self._tools.target.change_profile(change, operator=self._operator),
             lambda: self._note(written_hash=self._before.group.written_hash),
         )
 
@@ -353,8 +377,12 @@ def changes_now(tools: Tools, changes: GroupChanges) -> GroupChanges:
     return changes_of(group, record, changes.rows, known)
 
 
-def difference(group: PlannedGroup, found: StoredProfile) -> ProfileChange | None:
+def difference(
+    group: PlannedGroup, found: StoredProfile, fields: Collection[str]
+) -> ProfileChange | None:
     """Return the fields that a group's row states and the target holds otherwise, None if there are none.
+
+    ``fields`` are those that the target keeps.
 
     What the row does not state stays as it is, also where it was stated once.
     """
@@ -364,15 +392,18 @@ def difference(group: PlannedGroup, found: StoredProfile) -> ProfileChange | Non
 
     limit = group.max_members if group.stated_members is not None else None
     join = None if group.type == "community" or group.join == found.join else group.join
+    changed: dict[str, Any] = {
+        "name": other(group.name, found.name),
+        "introduction": other(group.introduction, found.introduction),
+        "notification": other(group.notification, found.notification),
+        "avatar_url": other(group.avatar_url, found.avatar_url),
+        "max_members": None if limit == found.max_members else limit,
+        "join": join,
+    }
     change = ProfileChange(
         group_id=group.group_id,
         type=group.type,  # type: ignore[arg-type]
-        name=other(group.name, found.name),
-        introduction=other(group.introduction, found.introduction),
-        notification=other(group.notification, found.notification),
-        avatar_url=other(group.avatar_url, found.avatar_url),
-        max_members=None if limit == found.max_members else limit,
-        join=join,  # type: ignore[arg-type]
+        **{name: value for name, value in changed.items() if name in fields},
     )
     nothing = ProfileChange(group_id=change.group_id, type=change.type)
     return None if change == nothing else change

@@ -80,11 +80,13 @@ def new_delivery(
     sequence: int | None = None,
     late: bool = False,
     parts: int = 0,
+    side: str = "",
 ) -> Delivery:
     """Return a part of a row as the ledger is to know it."""
     return Delivery(
         message_key=row.message_key,
         part=part,
+        side=side,
         parts=parts or len(row.bodies),
         conversation=row.conversation,
         sender=row.sender,
@@ -140,6 +142,7 @@ _ADVICE = {
     WITHDRAWN_BEFORE: "What was withdrawn cannot come back; write the message anew in the legacy chat.",
     "late": "Use `late_messages=append` to add such rows at the end with their time in the text.",
     "too_new": "The next run takes it.",
+    "older_than_retention": "Lengthen the app's retention if its plan allows it, then redrive the row.",
     "held_elsewhere": "Run again when the other run has ended.",
     "key_conflict": "Give the message an id of its own in the export, or set `source_name`.",
     "empty": "Nothing to do, or give the row a text in the export.",

@@ -32,6 +32,10 @@ from chat_migration.targets.base import Failure
 _OF_LATER_STAGE = frozenset(
     (*GROUP_CHANGED, *GROUP_REFUSED, ROLE_CHANGED, ROLE_REFUSED, REMOVED, REMOVAL_REFUSED)
 )
+FIRST_MEMBER = "first_member"
+"""The reason of a member who came in as a plain one; if more is stated of them, that is still to be done."""
+ADMIN_REFUSED = "admin_refused"
+"""The reason of a member who could be added, but not made an admin."""
 _ADVICE = {
     "owner_not_member": "Add the new owner to the group's members in the export.",
     "owner_cannot_leave": "Name another owner of the group in the export first.",
@@ -46,7 +50,7 @@ _ADVICE = {
 
 def shown_reason(reason: str) -> str:
     """Return the reason under which a stage that creates counts what the ledger knows already."""
-    return "" if reason in _OF_LATER_STAGE else reason
+    return "" if reason in (*_OF_LATER_STAGE, FIRST_MEMBER) else reason
 
 
 def was_changed(reason: str) -> bool:
@@ -155,6 +159,8 @@ class ChangedRows:
 
     def _counted(self, record: GroupRecord | MemberRecord) -> Outcome:
         """Return how a stage that creates has counted what the ledger knows."""
+        if record.reason == ADMIN_REFUSED:
+            return Outcome.REJECTED
         is_new = record.state is EntityState.CREATED and not was_changed(record.reason)
         ours = is_new and record.run_id == self._tools.run_id
         return Outcome.IMPORTED if ours else Outcome.ALREADY_IMPORTED

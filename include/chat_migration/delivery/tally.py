@@ -44,7 +44,7 @@ class StagePart(msgspec.Struct, kw_only=True):
     calls: dict[str, ApiCalls]
     seconds: float
     lifted: int = 0
-    max_drift_seconds: int = 0
+    max_drift_seconds: int | float = 0
     held_elsewhere: list[str] = []
     instead: dict[str, dict[str, int]] = {}
     """Rows that an earlier stage of the run had counted otherwise: record type → that outcome → rows."""
@@ -63,7 +63,8 @@ class Tally:
         self._lock = threading.Lock()
         self.rows: dict[str, Counter[str]] = {}
         self.reasons: dict[str, Counter[str]] = {}
-        self.lifted = self.max_drift_seconds = self.done = 0
+        self.lifted = self.done = 0
+        self.max_drift_seconds: int | float = 0
         self.held_elsewhere: list[str] = []
         self.instead: dict[str, Counter[str]] = {}
         self.instead_reasons: dict[str, Counter[str]] = {}
@@ -127,7 +128,7 @@ class Tally:
         with self._lock:
             self.open_work -= 1
 
-    def drift(self, lifted: int, seconds: int) -> None:
+    def drift(self, lifted: int, seconds: float) -> None:
         """Add what one conversation's slots were lifted."""
         with self._lock:
             self.lifted += lifted

@@ -19,15 +19,18 @@ from dataclasses import dataclass
 import msgspec
 
 from chat_migration.delivery.context import Tools
+from chat_migration.delivery.frontiers import look_up
 from chat_migration.errors import MigrationError, StoppedError
 from chat_migration.ledger.records import GroupRecord, Stream
-from chat_migration.targets.base import Advice, Failure, StoredProfile
+from chat_migration.targets.base import Advice, Failure, Frontier, GroupAddress, StoredProfile
+from chat_migration.targets.rules import TargetRules
+from chat_migration.targets.verbs import Verb
 
 NOTICES = {
-    "delete_group_member": "members who leave",
-    "modify_group_member_info": "admins who are named or dismissed",
-    "change_group_owner": "a new owner",
-    "modify_group_base_info": "a new name, introduction, notice or picture",
+    Verb.REMOVE_MEMBERS: "members who leave",
+    Verb.CHANGE_ROLE: "admins who are named or dismissed",
+    Verb.CHANGE_OWNER: "a new owner",
+    Verb.CHANGE_PROFILE: "a new name, introduction, notice or picture",
 }
 """What the console's switch is about, by the call that would store the notice."""
 _SHOWN_TYPES = {
@@ -36,11 +39,13 @@ _SHOWN_TYPES = {
     "chatroom": "Meeting (chatroom)",
     "community": "Community",
 }
+_TOO_LATE = "older messages of a group that has one can no longer be imported"
+_OUT_OF_PLACE = "people would find them after everything that was said"
 _ATTEMPTS = 5
 _PASSING = (Advice.TRY_AGAIN, Advice.SLOW_DOWN)
 
 
-def read_profile(tools: Tools, group_id: str) -> StoredProfile:
+def read_profile(tools: Tools, group_id: str, *, operator: str) -> StoredProfile:
     """Return a group as the target shows it; a passing error of it is asked about again.
 
     Raises:
@@ -48,7 +53,9 @@ def read_profile(tools: Tools, group_id: str) -> StoredProfile:
     """
     tries = 0
     while True:
-        found = tools.caller.call("get_group_info", lambda: tools.target.read_profile(group_id))
+        found = tools.caller.call(
+            Verb.READ_PROFILE, lambda: tools.target.read_profile(group_id, operator=operator)
+        )
         if isinstance(found, Failure):
             raise tools.caller.stop_error(found)
         if found.failure is None or found.failure.advice not in _PASSING:
@@ -71,28 +78,28 @@ class TipGuard:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._proven: set[tuple[str, str]] = set()
+        self._proven: set[tuple[str, Verb]] = set()
         self._stored: dict[str, MigrationError] = {}
         self._proving: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
 
     @contextmanager
-    def watching(self, group: GroupRecord, api: str) -> Iterator[Watch]:
+    def watching(self, group: GroupRecord, verb: Verb) -> Iterator[Watch]:
         """Make one change within, say whether it was made, and record there what it did.
 
         Raises:
             StoppedError: it stored a notice, or one of this type of group did before; the latter makes no call.
         """
-        kind = (group.type, api)
+        kind = (group.type, verb)
         if kind not in self._proven:
             with self._of_type(group.type):
                 self._require_silence(group.type)
                 if kind not in self._proven:
                     watch = Watch()
-                    before = read_profile(self._tools, group.group_id)
+                    before = self._frontier(group)
                     yield watch
                     if watch.made:
-                        self._compare(group, api, before)
+                        self._compare(group, verb, before)
                         self._proven.add(kind)
                     return
         self._require_silence(group.type)
@@ -106,15 +113,19 @@ class TipGuard:
         if kind in self._stored:
             raise self._stored[kind]
 
-    def _compare(self, group: GroupRecord, api: str, before: StoredProfile) -> None:
-        after = read_profile(self._tools, group.group_id)
+    def _frontier(self, group: GroupRecord) -> Frontier:
+        (found,) = look_up(self._tools, Verb.GROUP_FRONTIERS, [GroupAddress(group.group_id)])
+        return found
+
+    def _compare(self, group: GroupRecord, verb: Verb, before: Frontier) -> None:
+        after = self._frontier(group)
         if after.next_sequence != before.next_sequence:
             self._remember(group, after)
-            error = _error(group, api, before, after)
+            error = _error(group, verb, before, after, self._tools.rules)
             self._stored[group.type] = error
             raise error
 
-    def _remember(self, group: GroupRecord, after: StoredProfile) -> None:
+    def _remember(self, group: GroupRecord, after: Frontier) -> None:
         """Note the notice as what it is, a message that is not ours: the group is live from its second on."""
         ledger = self._tools.ledger
         stream = ledger.streams([group.conversation]).get(group.conversation, Stream())
@@ -128,14 +139,15 @@ class TipGuard:
 
 
 def _error(
-    group: GroupRecord, api: str, before: StoredProfile, after: StoredProfile
+    group: GroupRecord, verb: Verb, before: Frontier, after: Frontier, rules: TargetRules
 ) -> StoppedError:
+    harm = _OUT_OF_PLACE if rules.late_goes_to_its_time else _TOO_LATE
     shown = _SHOWN_TYPES.get(group.type, group.type)
     return StoppedError(
-        f"A call of `{api}` stored a message in group `{group.group_id}`: its next MsgSeq went from "
+        f"A call of `{rules.api_of[verb]}` stored a message in group `{group.group_id}`: its next MsgSeq went from "
         f"{before.next_sequence} to {after.next_sequence}.",
-        expected="No notices are stored: older messages of a group that has one can no longer be imported.",
-        advice=f"In the console, under the group settings, switch the notices (tips) about {NOTICES[api]} off for "
+        expected=f"No notices are stored: {harm}.",
+        advice=f"In the console, under the group settings, switch the notices (tips) about {NOTICES[verb]} off for "
         f"groups of type {shown}, then run again; or use `sync_profiles=off`.",
         done=f"That change is made and recorded, and the group counts as live; no other group of type {shown} "
         "was changed after it. All messages of this run are dealt with.",

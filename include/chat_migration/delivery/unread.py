@@ -15,6 +15,7 @@ from chat_migration.ledger.states import EntityState
 from chat_migration.model import Outcome, RecordType
 from chat_migration.planning.tables import PlannedMember
 from chat_migration.targets.base import Advice, Effect, Failure, ItemResult
+from chat_migration.targets.verbs import Verb
 
 WITHOUT_UNREAD = ("chatroom",)
 """Group types that know no unread count: the call does nothing there. Source: set_unread_msg_num (1047/34909)."""
@@ -34,10 +35,14 @@ class UnreadCounts:
 
     def run(self) -> None:
         """Set what is not yet right; groups left over from an interrupted run are taken along."""
-        names = sorted(self._dirty.keys() | self._rows.keys())
+        names = self._names()
         total = sum(len(rows) for rows in self._rows.values())
         with reporting(self._tools.progress, "unread", total, "members"):
             run_held(self._tools, (self._work(name) for name in names))
+
+    def _names(self) -> list[str]:
+        """Return the groups to look at."""
+        return sorted(self._dirty.keys() | self._rows.keys())
 
     def _work(self, group_id: str) -> HeldWork:
         group = self._groups.get(group_id)
@@ -88,7 +93,12 @@ class UnreadCounts:
         members = self._tools.ledger.members(group.group_id)
         # Without the mark nothing was sent, withdrawn or read since the counts were set: they are what they are.
         wanted = (
-            wanted_counts(self._tools.ledger, group.conversation, positions)
+            wanted_counts(
+                self._tools.ledger,
+                group.conversation,
+                positions,
+                slot_ms=self._tools.rules.slot_ms,
+            )
             if group.unread_dirty
             else {each.account_id: each.unread_set for each in positions}
         )
@@ -120,7 +130,7 @@ class UnreadCounts:
                 )
             return True
         answer = self._tools.caller.call(
-            "set_unread_msg_num",
+            Verb.SET_UNREAD,
             lambda: self._send(group, position.account_id, count),
         )
         if isinstance(answer, Failure):
@@ -164,7 +174,7 @@ class UnreadCounts:
 
 
 def wanted_counts(
-    ledger: Ledger, conversation: str, positions: list[ReadPosition]
+    ledger: Ledger, conversation: str, positions: list[ReadPosition], *, slot_ms: int
 ) -> dict[str, int]:
     """Return account → delivered parts after the member's position that are not the member's own.
 
@@ -177,7 +187,8 @@ def wanted_counts(
         return wanted
     places: list[tuple[int, str]] = []
     own: dict[str, list[tuple[int, str]]] = {}
-    for sent_at_ms, order_key, sender in ledger.delivered_places(conversation, min(starts)):
+    delivered = ledger.delivered_places(conversation, min(starts), slot_ms=slot_ms)
+    for sent_at_ms, order_key, sender in delivered:
         places.append((sent_at_ms, order_key))
         own.setdefault(sender, []).append((sent_at_ms, order_key))
     for each in positions:

@@ -117,9 +117,9 @@ def live_parts(parts: Sequence[Delivery]) -> list[Delivery]:
 
 
 def is_complete(parts: Sequence[Delivery]) -> bool:
-    """Tell whether every part of a row was delivered; some may have been withdrawn since."""
-    there = {each.part for each in parts if each.state in (S.DELIVERED, S.WITHDRAWN)}
-    return bool(parts) and there >= set(range(parts[0].parts))
+    """Tell whether every part of a row was delivered into every copy; some may have been withdrawn since."""
+    there = {(each.part, each.side) for each in parts if each.state in (S.DELIVERED, S.WITHDRAWN)}
+    return bool(parts) and there >= parts[0].pieces
 
 
 S = DeliveryState

@@ -25,6 +25,7 @@ from chat_migration.ledger.base import execute_all, insert_into
 from chat_migration.ledger.holds import HoldVerbs
 from chat_migration.ledger.moves import Move
 from chat_migration.ledger.records import Delivery, Stream
+from chat_migration.ledger.sides import is_first_copy
 from chat_migration.ledger.states import (
     ALLOWED,
     BEGINNING,
@@ -39,6 +40,10 @@ _MOVED = (
 )  # fmt: skip
 """What a move may change. Keys never change; a slot, and the number of parts, only when a row that never arrived
 as a whole is planned anew."""
+
+
+_FIRST_RUN, _LONGEST_RUN = 16, 4000
+"""Taken slots that are read at a time where nobody knows how many lie side by side."""
 
 
 class IllegalMoveError(RuntimeError):
@@ -58,7 +63,7 @@ class DeliveryVerbs(HoldVerbs):
         return self.database.read(lambda connection: connection.execute(query).first()) is None
 
     def deliveries(self, message_keys: Sequence[str]) -> dict[str, list[Delivery]]:
-        """Return what is known of some messages: key → its parts in order."""
+        """Return what is known of some messages: key → its deliveries, by part, then by side."""
         table = schema.deliveries
         found: dict[str, list[Delivery]] = {}
         for row in self.read_chunks(
@@ -66,7 +71,7 @@ class DeliveryVerbs(HoldVerbs):
             lambda chunk: (
                 select(table)
                 .where(table.c.app_id == self.app_id, table.c.message_key.in_(chunk))
-                .order_by(table.c.message_key, table.c.part)
+                .order_by(table.c.message_key, table.c.part, table.c.side)
             ),
         ):
             found.setdefault(row.message_key, []).append(_delivery(row))
@@ -82,23 +87,26 @@ class DeliveryVerbs(HoldVerbs):
                 table.c.conversation == conversation,
                 _is_unresolved(),
             )
-            .order_by(table.c.slot, table.c.message_key, table.c.part)
+            .order_by(table.c.slot, table.c.message_key, table.c.part, table.c.side)
         )
         return [
             _delivery(row) for row in self.database.read(lambda each: each.execute(query).all())
         ]
 
     def count_unresolved(self) -> int:
-        """Return how many deliveries of this app have an unknown outcome, but for those in flight.
+        """Return how many parts of this app's messages have an unknown outcome, but for those in flight.
 
-        What a worker that is alive holds is its own to resolve.
+        What a worker that is alive holds is its own to resolve. Two copies of one part are one part.
         """
         table, holds = schema.deliveries, schema.holds
         held = select(holds.c.conversation).where(
             holds.c.app_id == self.app_id, holds.c.worker_id.in_(self.workers_alive())
         )
         query = select(func.count()).where(
-            table.c.app_id == self.app_id, _is_unresolved(), table.c.conversation.not_in(held)
+            table.c.app_id == self.app_id,
+            _is_unresolved(),
+            table.c.conversation.not_in(held),
+            is_first_copy(*UNRESOLVED),
         )
         return int(self.database.read(lambda connection: connection.scalar(query)) or 0)
 
@@ -144,6 +152,42 @@ class DeliveryVerbs(HoldVerbs):
         ):
             taken.setdefault(int(row.slot), set()).add(int(row.sequence or 0))
         return taken
+
+    def first_free_slot(self, conversation: str, slot: int, *, side: str = "") -> int:
+        """Return the first slot at or after one that no delivery of a conversation bears.
+
+        A rejected delivery bears none: it is not in the target. ``side`` leaves the other side's copies out of
+        account. A run of taken slots is walked some thousands at a time, so its length costs time, not memory.
+        """
+        table = schema.deliveries
+        query = (
+            select(table.c.slot)
+            .where(
+                table.c.app_id == self.app_id,
+                table.c.conversation == conversation,
+                table.c.slot >= bindparam("its_slot"),
+                table.c.state != DeliveryState.REJECTED,
+            )
+            .order_by(table.c.slot)
+            .limit(bindparam("most"))
+        )
+        if side:
+            query = query.where(table.c.side.in_((side, "")))
+
+        def walk(connection: Connection) -> int:
+            free, most = slot, _FIRST_RUN
+            while True:
+                given = {"its_slot": free, "most": most}
+                taken = connection.scalars(query, given).all()
+                for each in taken:
+                    if each > free:
+                        return free
+                    free = each + 1
+                if len(taken) < most:
+                    return free
+                most = min(2 * most, _LONGEST_RUN)
+
+        return self.database.read(walk)
 
     def advance(
         self,

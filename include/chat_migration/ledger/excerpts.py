@@ -11,6 +11,7 @@ from chat_migration.ledger import schema
 from chat_migration.ledger.base import LedgerBase
 from chat_migration.ledger.entities import group_of_row
 from chat_migration.ledger.records import GroupRecord
+from chat_migration.ledger.sides import are_all_copies
 from chat_migration.ledger.states import DeliveryState
 
 
@@ -86,8 +87,8 @@ class ExcerptVerbs(LedgerBase):
     def rows_before(self, conversations: Sequence[str], before_ms: int) -> dict[str, int]:
         """Return how many messages of each conversation, sent before an instant, the ledger has dealt with.
 
-        Delivered, refused by the target or withdrawn: none of these would be stranded. Conversations without
-        any are missing.
+        Delivered, refused by the target or withdrawn: none of these would be stranded. A message with a copy for
+        each participant is dealt with when both copies are. Conversations without any are missing.
         """
         table = schema.deliveries
         dealt = (DeliveryState.DELIVERED, DeliveryState.REJECTED, DeliveryState.WITHDRAWN)
@@ -101,6 +102,7 @@ class ExcerptVerbs(LedgerBase):
                     table.c.part == 0,
                     table.c.sent_at_ms < before_ms,
                     table.c.state.in_(dealt),
+                    are_all_copies(*dealt),
                 )
                 .group_by(table.c.conversation)
             ),

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import Connection, and_, case, func, select
 
 from chat_migration.ledger import schema
 from chat_migration.ledger.ledger import Ledger
+from chat_migration.ledger.records import SIDES
+from chat_migration.ledger.states import DeliveryState
 
 _LAST_RUNS = 10
+_BY_OPENNESS = (
+    DeliveryState.WITHDRAWN,
+    DeliveryState.DELIVERED,
+    DeliveryState.REJECTED,
+    DeliveryState.PLANNED,
+    DeliveryState.INTENT,
+    DeliveryState.IN_DOUBT,
+)
+"""States from what is done with for good to what nobody knows."""
 
 
 class RunLine(msgspec.Struct, frozen=True):
@@ -48,7 +60,6 @@ def overview(ledger: Ledger) -> Overview:
             ("accounts", schema.accounts),
             ("groups", schema.groups),
             ("members", schema.members),
-            ("messages", schema.deliveries),
         ):
             query = (
                 select(table.c.state, func.count())
@@ -56,6 +67,7 @@ def overview(ledger: Ledger) -> Overview:
                 .group_by(table.c.state)
             )
             counts[name] = {str(state): int(count) for state, count in connection.execute(query)}
+        counts["messages"] = _messages(connection, ledger.app_id)
     lines = [
         RunLine(
             run_id=row.run_id,
@@ -71,6 +83,41 @@ def overview(ledger: Ledger) -> Overview:
         for row in rows
     ]
     return Overview(lines, counts, ledger.count_unresolved(), _workers(ledger))
+
+
+def _messages(connection: Connection, app_id: int) -> dict[str, int]:
+    """Return state → parts of messages; two copies of a part are one, in the state that is furthest from its end."""
+    table = schema.deliveries
+    query = (
+        select(table.c.side, table.c.state, func.count())
+        .where(table.c.app_id == app_id)
+        .group_by(table.c.side, table.c.state)
+    )
+    counts: Counter[str] = Counter()
+    has_copies = False
+    for side, state, count in connection.execute(query):
+        has_copies = has_copies or bool(side)
+        counts[str(state)] += 0 if side else int(count)
+    if has_copies:
+        counts.update(_with_copies(connection, app_id))
+    return {state: count for state, count in counts.items() if count}
+
+
+def _with_copies(connection: Connection, app_id: int) -> dict[str, int]:
+    """Return the same of the parts that have two copies; one that is not there yet is planned."""
+    table = schema.deliveries
+    rank = case({state: rank for rank, state in enumerate(_BY_OPENNESS)}, value=table.c.state)
+    planned = _BY_OPENNESS.index(DeliveryState.PLANNED)
+    part = (
+        select(func.max(rank).label("rank"), func.count().label("copies"))
+        .where(table.c.app_id == app_id, table.c.side != "")
+        .group_by(table.c.message_key, table.c.part)
+        .subquery()
+    )
+    is_half = and_(part.c.copies < len(SIDES), part.c.rank < planned)
+    whole = case((is_half, planned), else_=part.c.rank)
+    query = select(whole.label("whole"), func.count()).group_by("whole")
+    return {_BY_OPENNESS[rank].value: int(count) for rank, count in connection.execute(query)}
 
 
 def _workers(ledger: Ledger) -> list[str]:

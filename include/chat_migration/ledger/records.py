@@ -7,12 +7,21 @@ import msgspec
 from chat_migration.ledger.states import DeliveryState, EntityState
 from chat_migration.process import ProcessName
 
+SENDER, RECIPIENT = "sender", "recipient"
+SIDES = (SENDER, RECIPIENT)
+"""Whose copies a one-to-one message has where the target takes one for each of the two."""
+
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One part of a message as the ledger remembers it. Units as in :mod:`chat_migration.ledger.schema`."""
+    """One delivery of one part of a message as the ledger remembers it.
+
+    Units as in :mod:`chat_migration.ledger.schema`. ``side`` "" is one delivery for everybody; one of :data:`SIDES`
+    is that participant's copy, and the other's has a delivery of its own.
+    """
 
     message_key: str
     part: int
+    side: str = ""
     parts: int
     conversation: str
     sender: str
@@ -31,6 +40,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     run_id: str
     changed_run_id: str = ""
+
+    @property
+    def pieces(self) -> frozenset[tuple[int, str]]:
+        """Return (part, side) of each delivery that the whole message has."""
+        sides = SIDES if self.side else ("",)
+        return frozenset((part, side) for part in range(self.parts) for side in sides)
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from sqlalchemy import Text as AnyText
 
 from chat_migration.ledger.text import ByteOrderedText
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = MetaData()
 
@@ -143,7 +143,8 @@ read_positions = Table(
     PrimaryKeyConstraint("app_id", "group_id", "account_id"),
 )
 """How far a member has read: the place of the first unread message (NULL: all is read), and the unread count
-that the target holds for the member as far as we know (an import of messages resets it to 0)."""
+that the target holds for the member as far as we know (an import of messages resets it to 0). Where a target's counts
+can only be cleared, ``unread_set`` tells what had arrived by then, below -1: see ``record_cleared``."""
 
 streams = Table(
     "streams",
@@ -157,8 +158,8 @@ streams = Table(
     Column("foreign_slot", BigInteger),
     PrimaryKeyConstraint("app_id", "conversation"),
 )
-"""The frontier of a conversation: the place of its newest delivered row, the newest slot and ``MsgSeq`` known,
-and the newest slot of a message that is not ours (NULL: none)."""
+"""The frontier of a conversation: the place of its newest delivered row, the newest slot (in the target's unit, as in
+``deliveries``) and ``MsgSeq`` known, and the newest slot of a message that is not ours (NULL: none)."""
 
 deliveries = Table(
     "deliveries",
@@ -166,6 +167,7 @@ deliveries = Table(
     Column("app_id", Integer, nullable=False),
     Column("message_key", Text, nullable=False),
     Column("part", Integer, nullable=False),
+    Column("side", Text, nullable=False, server_default=""),
     Column("parts", Integer, nullable=False),
     Column("conversation", Text, nullable=False),
     Column("sender", Text, nullable=False),
@@ -185,14 +187,16 @@ deliveries = Table(
     Column("run_id", Text, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
     Column("changed_run_id", Text, nullable=False, server_default=""),
-    PrimaryKeyConstraint("app_id", "message_key", "part"),
+    PrimaryKeyConstraint("app_id", "message_key", "part", "side"),
     Index("deliveries_by_slot", "app_id", "conversation", "slot"),
     Index("deliveries_by_random", "app_id", "conversation", "random"),
     sqlite_with_rowid=False,
 )
-"""One row per part of a message. ``slot``: the send time in the target, seconds. ``sequence``: the group
-``MsgSeq`` that the target gave, or the one-to-one ``MsgSeq`` that we chose. ``late`` 1: appended out of time.
-``changed_run_id``: the run that last changed or withdrew it in the target, ''."""
+"""One row per part of a message; where each participant of a one-to-one message has a copy, one per part and copy.
+``side``: whose copy it is, sender or recipient; '': everybody's. ``slot``: the send time in the target, in the
+target's unit (``slot_ms`` of its rules: seconds, or milliseconds). ``sequence``: the number that the target gave within
+the group, or the one-to-one ``MsgSeq`` that we chose. ``late`` 1: appended out of time. ``changed_run_id``: the run
+that last changed or withdrew it in the target, ''."""
 
 Index(
     "deliveries_unresolved",

@@ -10,11 +10,23 @@ from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from chat_migration.ledger import schema
 from chat_migration.ledger.base import LedgerBase, chunks
-from chat_migration.ledger.records import ReadPosition
-from chat_migration.ledger.states import DeliveryState
+from chat_migration.ledger.records import SENDER, ReadPosition
+from chat_migration.ledger.sides import are_all_copies, is_first_copy
+from chat_migration.ledger.states import UNREAD_UNKNOWN, DeliveryState
 
+_NOT_WITHDRAWN = tuple(each for each in DeliveryState if each is not DeliveryState.WITHDRAWN)
 _FIRST_PAGE, _LARGEST_PAGE = 250, 4000
 """Messages that are read at a time where nobody knows how many will be wanted."""
+
+
+class DirectArrivals(msgspec.Struct, frozen=True, kw_only=True):
+    """How many delivered parts a one-to-one conversation holds for its reader, and how many when it was cleared."""
+
+    conversation: str
+    reader: str
+    peer: str
+    parts: int
+    cleared: int
 
 
 class UnreadVerbs(LedgerBase):
@@ -120,8 +132,87 @@ class UnreadVerbs(LedgerBase):
 
         self.database.write(write)
 
-    def delivered_places(self, conversation: str, from_ms: int) -> Iterator[tuple[int, str, str]]:
-        """Yield (sent_at_ms, order_key, sender) of each delivered part at or after an instant, oldest first."""
+    def record_cleared(self, group_id: str, account_id: str, count: int, run_id: str) -> None:
+        """Remember how many parts had arrived for somebody when the target was told that all is read.
+
+        That stands in the place of a count, where a target can set none; :func:`cleared_parts` reads it. ``group_id``
+        may also be the name of a one-to-one conversation.
+        """
+        row = {
+            "group_id": group_id,
+            "account_id": account_id,
+            "first_unread_ms": None,
+            "first_unread_order": "",
+            "unread_set": _NEVER_CLEARED - count,
+            "run_id": run_id,
+        }
+        places = ("first_unread_ms", "first_unread_order")
+        self.upsert(schema.read_positions, [row], fixed=places)
+
+    def delivered_by(self, conversation: str) -> dict[str, int]:
+        """Return sender → delivered parts of a group."""
+        table = schema.deliveries
+        query = (
+            select(table.c.sender, func.count().label("parts"))
+            .where(
+                table.c.app_id == self.app_id,
+                table.c.conversation == conversation,
+                table.c.state == DeliveryState.DELIVERED,
+            )
+            .group_by(table.c.sender)
+        )
+        rows = self.database.read(lambda connection: connection.execute(query).all())
+        return {row.sender: int(row.parts) for row in rows}
+
+    def direct_arrivals(self, conversations: Sequence[str]) -> list[DirectArrivals]:
+        """Return what arrived for each reader of some one-to-one conversations, by conversation and reader."""
+        table, positions = schema.deliveries, schema.read_positions
+        rows = self.read_chunks(
+            conversations,
+            lambda chunk: (
+                select(
+                    table.c.conversation,
+                    table.c.recipient,
+                    table.c.sender,
+                    func.count().label("parts"),
+                )
+                .where(
+                    table.c.app_id == self.app_id,
+                    table.c.conversation.in_(chunk),
+                    table.c.state == DeliveryState.DELIVERED,
+                    table.c.side != SENDER,
+                )
+                .group_by(table.c.conversation, table.c.recipient, table.c.sender)
+                .order_by(table.c.conversation, table.c.recipient)
+            ),
+        )
+        cleared = {
+            (row.group_id, row.account_id): row.unread_set
+            for row in self.read_chunks(
+                conversations,
+                lambda chunk: select(positions).where(
+                    positions.c.app_id == self.app_id, positions.c.group_id.in_(chunk)
+                ),
+            )
+        }
+        return [
+            DirectArrivals(
+                conversation=row.conversation,
+                reader=row.recipient,
+                peer=row.sender,
+                parts=int(row.parts),
+                cleared=cleared_parts(cleared.get((row.conversation, row.recipient), 0)),
+            )
+            for row in rows
+        ]
+
+    def delivered_places(
+        self, conversation: str, from_ms: int, *, slot_ms: int = 1000
+    ) -> Iterator[tuple[int, str, str]]:
+        """Yield (sent_at_ms, order_key, sender) of each delivered part at or after an instant, oldest first.
+
+        ``slot_ms`` is how long the target's slots are.
+        """
         table = schema.deliveries
         query = (
             select(table.c.sent_at_ms, table.c.order_key, table.c.sender)
@@ -129,9 +220,10 @@ class UnreadVerbs(LedgerBase):
                 table.c.app_id == self.app_id,
                 table.c.conversation == conversation,
                 table.c.state == DeliveryState.DELIVERED,
+                are_all_copies(DeliveryState.DELIVERED),
                 table.c.sent_at_ms >= from_ms,
-                # No message of a group stands before its own second, and there is an index of slots.
-                table.c.slot >= from_ms // 1000,
+                # No message of a group stands before its own slot, and there is an index of slots.
+                table.c.slot >= from_ms // slot_ms,
             )
             .order_by(table.c.sent_at_ms, table.c.order_key, table.c.part)
         )
@@ -141,7 +233,8 @@ class UnreadVerbs(LedgerBase):
     def newest_places(self, conversation: str) -> Iterator[tuple[int, int, str, str, str]]:
         """Yield (slot, sent_at_ms, order_key, sender, key) of each message dealt with, from the newest slot down.
 
-        Withdrawn ones are left out. They are read a page at a time, so whoever has seen enough stops.
+        Withdrawn ones are left out; of two copies of a message one is told. They are read a page at a time, so
+        whoever has seen enough stops.
         """
         slot, key, most = None, "", _FIRST_PAGE
         while page := self._places_page(conversation, slot, key, most):
@@ -167,6 +260,7 @@ class UnreadVerbs(LedgerBase):
                 table.c.conversation == conversation,
                 table.c.part == 0,
                 table.c.state != DeliveryState.WITHDRAWN,
+                is_first_copy(*_NOT_WITHDRAWN),
             )
             .order_by(table.c.slot.desc(), table.c.message_key.desc())
             .limit(most)
@@ -178,14 +272,24 @@ class UnreadVerbs(LedgerBase):
         return self.database.read(lambda connection: list(connection.execute(query)))
 
     def delivered_count(self, conversation: str) -> int:
-        """Return how many parts of a conversation are delivered."""
+        """Return how many parts of a conversation are delivered, to both participants where each has a copy."""
         table = schema.deliveries
         query = select(func.count()).where(
             table.c.app_id == self.app_id,
             table.c.conversation == conversation,
             table.c.state == DeliveryState.DELIVERED,
+            are_all_copies(DeliveryState.DELIVERED),
         )
         return int(self.database.read(lambda connection: connection.scalar(query)) or 0)
+
+
+_NEVER_CLEARED = UNREAD_UNKNOWN - 1
+"""What is below stands for parts that had arrived: new messages change no such number, as they do a count."""
+
+
+def cleared_parts(unread_set: int) -> int:
+    """Return how many parts had arrived for somebody when all was last made read, 0: that was never done."""
+    return max(0, _NEVER_CLEARED - unread_set)
 
 
 _ALL_READ: tuple[int | None, str] = (None, "")

@@ -19,8 +19,10 @@ from chat_migration.planning.groups import (
     group_rows,
     plan_members,
     topics_of,
+    with_first_members,
 )
-from chat_migration.planning.messages import COLUMNS, MessagePlanner, StagedMessage
+from chat_migration.planning.identities import remember
+from chat_migration.planning.messages import COLUMNS, Blocked, MessagePlanner, StagedMessage
 from chat_migration.planning.people import assign_accounts, plan_accounts
 from chat_migration.planning.positions import counted_positions
 from chat_migration.planning.quote import Quote, QuoteCounter
@@ -37,13 +39,12 @@ from chat_migration.settings import Settings
 from chat_migration.store.extract import Extract
 from chat_migration.targets.rules import TargetRules
 
-Blocked = tuple[str, str, str]
-"""(outcome, reason, detail) of a conversation that is not sent at all; all empty for one that is."""
-_FREE: Blocked = ("", "", "")
+_FREE: Blocked = ("", "", "", "")
 _BEFORE_WINDOW: Blocked = (
     Outcome.SKIPPED,
     "before_window",
     "sent before this run's window, changed in it, and never imported",
+    "",
 )
 _CHUNK = 1000
 
@@ -93,7 +94,7 @@ class PlanBuilder:
         finally:
             staged.close()
             shutil.rmtree(self._plan.folder / "temp", ignore_errors=True)
-        self._forecast.finish(self._plan)
+        self._forecast.finish(self._plan, rates)
         quote = self._counter.quote(rates)
         partial = self._plan.quote_path.with_suffix(".partial")
         partial.write_text(quote.model_dump_json(indent=2), encoding="utf-8")
@@ -152,12 +153,12 @@ class PlanBuilder:
             ),
         )
         self._users, fresh = assign_accounts(staged, self._ledger, self._rules)
-        self._ledger.assign_identities("user", fresh)
+        remember(self._ledger, "user", fresh, self._users, folds_case=self._rules.folds_case)
         self._users |= fresh
         plan_accounts(staged, self._users, self._rules, self._plan, self._counter)
         groups = self._plan_groups(staged, conversations)
         by_legacy = {each.legacy_id: each for each in groups.values() if not each.topic_id}
-        counted = counted_positions(staged, self._ledger, self._users)
+        counted = counted_positions(staged, self._ledger, self._users, slot_ms=self._rules.slot_ms)
         plan_members(staged, by_legacy, self._users, self._plan, counted)
         return groups
 
@@ -191,8 +192,15 @@ class PlanBuilder:
             counter=self._counter,
         )
         planner.assign_ids(rows, topics)
-        self._ledger.assign_identities("group", planner.new_groups)
+        remember(
+            self._ledger,
+            "group",
+            planner.new_groups,
+            planner.known_ids,
+            folds_case=self._rules.folds_case,
+        )
         self._ledger.assign_identities("topic", planner.new_topics)
+        planner.choose_owners(staged, rows, self._ledger)
         planned: dict[str, PlannedGroup] = {}
         for row in rows:
             group = planner.group(row, topics.get(row.id, []))
@@ -203,9 +211,10 @@ class PlanBuilder:
                 child = planner.topic(group, topic, first)
                 planned[child.conversation] = child
         writer = TableWriter(self._plan.table("groups"), PlannedGroup)
-        for group in sorted(
+        in_order = sorted(
             planned.values(), key=lambda each: (bool(each.topic_id), each.conversation)
-        ):
+        )
+        for group in with_first_members(staged, in_order, self._users, self._rules.first_members):
             writer.add(group)
         writer.close()
         return planned
@@ -323,13 +332,16 @@ class PlanBuilder:
                 Outcome.SKIPPED,
                 "not_selected",
                 "left out by `conversations` or `exclude_conversations`",
+                "",
             )
         if conversation.is_direct:
             return _FREE
         if conversation.first in avchatrooms:
-            return Outcome.REJECTED, "avchatroom_group", "live-broadcast groups take no history"
+            return Outcome.REJECTED, "avchatroom_group", "live-broadcast groups take no history", ""
         group = groups[place.conversation]
-        return (group.outcome, group.reason, group.detail) if group.outcome else _FREE
+        if not group.outcome:
+            return _FREE
+        return group.outcome, group.reason, group.detail, group.advice
 
     def _with_origin(self, rows: Iterator[StagedMessage]) -> Iterator[tuple[StagedMessage, bool]]:
         """Yield each row, and whether it belongs to an earlier window that never came to be."""

@@ -19,6 +19,7 @@ from chat_migration.model import Conversation
 from chat_migration.planning.selection import is_needed
 from chat_migration.planning.tables import Plan, PlannedGroup, PlannedMember
 from chat_migration.settings import Settings
+from chat_migration.targets.verbs import Verb
 from chat_migration.window import Window
 
 GROUP_CHANGED = ("profile", "owner")
@@ -189,17 +190,17 @@ def tells_the_past(settings: Settings, run_id: str, windows: Windows) -> bool:
     return any(end is not None and end > window.end_ms for end in ends)
 
 
-def calls_for(changes: GroupChanges, *, removals_per_call: int) -> Mapping[str, int]:
+def calls_for(changes: GroupChanges, *, removals_per_call: int) -> Mapping[Verb, int]:
     """Return the calls that it takes to bring the changes of one group over, at least."""
     if not changes.any:
         return {}
     return {
-        "get_group_info": 1,
-        "change_group_owner": int(changes.owner),
-        "modify_group_member_info": len(changes.roles) + _former_owners(changes),
-        "delete_group_member": math.ceil(len(changes.leavers) / removals_per_call),
+        Verb.READ_PROFILE: 1,
+        Verb.CHANGE_OWNER: int(changes.owner),
+        Verb.CHANGE_ROLE: len(changes.roles) + _former_owners(changes),
+        Verb.REMOVE_MEMBERS: math.ceil(len(changes.leavers) / removals_per_call),
         # Of another owner the hash differs in any case.
-        "modify_group_base_info": int(changes.profile and not changes.owner),
+        Verb.CHANGE_PROFILE: int(changes.profile and not changes.owner),
     }
 
 

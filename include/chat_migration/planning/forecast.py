@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+
+import msgspec
 
 from chat_migration.clock import Clock
 from chat_migration.ledger.ledger import Ledger
@@ -17,10 +19,19 @@ from chat_migration.ledger.records import Delivery, Stream
 from chat_migration.ledger.states import DeliveryState, EntityState
 from chat_migration.model import Outcome, RecordType
 from chat_migration.planning.changes import all_changes, calls_for
+from chat_migration.planning.expiry import Expiry
 from chat_migration.planning.quote import QuoteCounter, Stranded
 from chat_migration.planning.slots import Slots
-from chat_migration.planning.tables import Plan, PlannedConversation, PlannedMessage
+from chat_migration.planning.tables import (
+    Plan,
+    PlannedConversation,
+    PlannedMember,
+    PlannedMessage,
+)
 from chat_migration.settings import Settings
+from chat_migration.targets.rules import TargetRules
+from chat_migration.targets.sizes import BatchSizes
+from chat_migration.targets.verbs import Verb
 
 Judge = Callable[[PlannedMessage, Sequence[Delivery]], tuple[str, str] | None]
 """Takes a row and what the ledger knows of it, and returns the (outcome, reason) that it will most likely have; None:
@@ -30,19 +41,10 @@ TO_IMPORT = "to_import"
 NOW_MARGIN_MS = 5000
 """A slot must be at least this far in the past. The target's clock defines "now" (unknown U2)."""
 _CHUNK = 1000
-
-
-REMOVED_AT_ONCE = 100
-"""Members that one call removes. Source: "Deleting Group Members" (1047/34949)."""
-RECALLED_AT_ONCE = 10
-"""Group messages that one call withdraws. Source: "Recalling Group Messages" (1047/34965)."""
-
-
-class BatchSizes:
-    """How many items one call takes."""
-
-    def __init__(self, *, messages: int, members: int, accounts: int) -> None:
-        self.messages, self.members, self.accounts = messages, members, accounts
+_SENDING = (Verb.SEND_GROUP_MESSAGES, Verb.SEND_DIRECT_MESSAGE)
+_BEFORE_MESSAGES = (
+    Verb.EXISTING_ACCOUNTS, Verb.IMPORT_ACCOUNTS, Verb.CREATE_GROUP, Verb.CREATE_TOPIC, Verb.ADD_MEMBERS,
+)  # fmt: skip
 
 
 class Forecast:
@@ -54,21 +56,33 @@ class Forecast:
         settings: Settings,
         clock: Clock,
         sizes: BatchSizes,
+        rules: TargetRules,
         *,
         retention_days: int | None,
         judge: Judge,
     ) -> None:
-        self._judge = judge
+        """Prepare to watch; nothing is read yet.
+
+        ``retention_days`` is how long the app shows what it has taken, if that is known. What it takes at all, the
+        rules say.
+        """
+        self._judge, self._rules = judge, rules
         self._ledger, self._settings, self._sizes = ledger, settings, sizes
         self._now_ms = clock.now_ms()
         self._oldest_ms = (
             None if retention_days is None else self._now_ms - retention_days * 86_400_000
         )
+        self._expiry = Expiry(rules, self._now_ms)
         self._knows_nothing = ledger.is_empty()
         self.counter = QuoteCounter()
-        self.counter.append_late = settings.late_messages == "append"
+        takes_late = takes_late_rows(settings, rules)
+        self.counter.late_to_their_time = takes_late and rules.late_goes_to_its_time
+        self.counter.append_late = takes_late and not rules.late_goes_to_its_time
+        self.counter.message_apis = frozenset(rules.api_of[verb] for verb in _SENDING)
         self._late: dict[str, int] = {}
         self._appended_to: set[str] = set()
+        self._pairs = self._pairs_written_to = 0
+        self._first_members: Counter[str] = Counter()
 
     def watch(
         self, place: PlannedConversation, rows: Iterator[PlannedMessage]
@@ -82,8 +96,12 @@ class Forecast:
         )
         slots = Slots(
             None if direct else stream.newest_slot,
+            slot_ms=self._rules.slot_ms,
             keep_ties=direct or self._settings.same_second == "keep",
         )
+        if self._rules.late_goes_to_its_time:
+            # What others write is in nobody's way there.
+            stream = msgspec.structs.replace(stream, foreign_slot=None)
         kind = RecordType.C2C_MESSAGES if direct else RecordType.GROUP_MESSAGES
         parts = recalled = 0
         late_before = self.counter.late_rows
@@ -96,12 +114,17 @@ class Forecast:
                 judged = self._judge(row, there) if there else None
                 outcome, reason = judged or self._outcome(row, stream, slots, direct=direct)
                 deferred = deferred or outcome == Outcome.DEFERRED
-                parts += len(row.bodies) if outcome == TO_IMPORT else 0
+                if outcome == TO_IMPORT:
+                    parts += len(row.bodies)
+                    self._expiry.add(row, direct=direct)
                 recalled += self._change_calls(row, there, outcome, direct=direct)
                 self.counter.count(kind, outcome, reason)
                 yield row
         self._calls(place, parts, recalled, direct=direct)
-        if not direct:
+        if direct:
+            self._pairs += 1
+            self._pairs_written_to += bool(parts)
+        else:
             self._late[place.conversation] = self.counter.late_rows - late_before
             if parts:
                 self._appended_to.add(place.conversation)
@@ -112,16 +135,27 @@ class Forecast:
     ) -> tuple[str, str]:
         if row.outcome:
             return row.outcome, row.reason
-        if self._oldest_ms is not None and row.sent_at_ms < self._oldest_ms:
+        if self._expiry.is_too_old(row):
+            self.counter.too_old += 1
+            return Outcome.REJECTED, "older_than_retention"
+        if self._is_invisible(row):
             self.counter.older_than_retention += 1
-        if not direct and is_late(row, stream):
+        if not direct and is_late(row, stream, self._rules.slot_ms):
             self.counter.late_rows += 1
-            if self._settings.late_messages == "reject":
+            if not takes_late_rows(self._settings, self._rules):
                 return Outcome.LATE_REJECTED, "late"
+            if self._rules.late_goes_to_its_time:
+                return TO_IMPORT, ""
         for _ in row.bodies:
-            if slots.take(row.sent_at_ms) * 1000 > self._now_ms - NOW_MARGIN_MS:
+            instant_ms = slots.take(row.sent_at_ms) * self._rules.slot_ms
+            if instant_ms > self._now_ms - NOW_MARGIN_MS:
                 return Outcome.DEFERRED, "too_new"
         return TO_IMPORT, ""
+
+    def _is_invisible(self, row: PlannedMessage) -> bool:
+        """Tell whether the app takes a row but may not show it."""
+        is_bound = self._expiry.oldest_slot is not None
+        return not is_bound and self._oldest_ms is not None and row.sent_at_ms < self._oldest_ms
 
     def _change_calls(
         self, row: PlannedMessage, known: Sequence[Delivery], outcome: str, *, direct: bool
@@ -132,17 +166,28 @@ class Forecast:
             return len(live)
         if outcome != Outcome.UPDATED:
             return 0
-        changed = min(len(live), len(row.bodies))
-        self.counter.calls["modify_c2c_msg" if direct else "modify_group_msg"] += changed
+        copies = self._rules.direct_copies if direct else 1
+        changed = min(len(live), len(row.bodies) * copies)
+        self._call(Verb.CHANGE_DIRECT_MESSAGE if direct else Verb.CHANGE_GROUP_MESSAGE, changed)
         return len(live) - changed
+
+    def _call(self, verb: Verb, calls: int) -> None:
+        """Count calls; what the target has no API for is never called."""
+        if verb in self._rules.api_of:
+            self.counter.calls[self._rules.api_of[verb]] += calls
 
     def _calls(
         self, place: PlannedConversation, parts: int, recalled: int, *, direct: bool
     ) -> None:
-        calls = parts if direct else math.ceil(parts / self._sizes.messages)
-        self.counter.calls["importmsg" if direct else "import_group_msg"] += calls
-        recalls = recalled if direct else math.ceil(recalled / RECALLED_AT_ONCE)
-        self.counter.calls["admin_msgwithdraw" if direct else "group_msg_recall"] += recalls
+        if direct:
+            calls = parts * self._rules.direct_copies
+            self._call(Verb.SEND_DIRECT_MESSAGE, calls)
+            self._call(Verb.WITHDRAW_DIRECT_MESSAGE, recalled)
+        else:
+            calls = math.ceil(parts / self._sizes.messages)
+            self._call(Verb.SEND_GROUP_MESSAGES, calls)
+            recalls = math.ceil(recalled / self._sizes.withdrawals)
+            self._call(Verb.WITHDRAW_GROUP_MESSAGES, recalls)
         if calls:
             self.counter.chains[place.conversation] = calls
         self.counter.parts += parts
@@ -177,11 +222,18 @@ class Forecast:
                     )
                 )
 
-    def finish(self, plan: Plan) -> None:
-        """Count accounts, groups, members and unread counts of a finished plan, and their calls."""
+    def finish(self, plan: Plan, rates: Mapping[str, float]) -> None:
+        """Count accounts, groups, members and unread counts of a finished plan, and their calls.
+
+        ``rates`` are the calls per second of each API.
+        """
         self._accounts(plan)
         self._groups(plan)
         self._members(plan)
+        calls, api_of = self.counter.calls, self._rules.api_of
+        before = {api_of[verb] for verb in _BEFORE_MESSAGES if verb in api_of}
+        lead_ms = sum(1000 * calls[api] / rates[api] for api in before if calls[api])
+        self.counter.expiring = self._expiry.too_late(rates, self._sizes, lead_ms)
         self._changes(plan)
 
     def _accounts(self, plan: Plan) -> None:
@@ -197,8 +249,8 @@ class Forecast:
                         RecordType.ACCOUNTS, Outcome.ALREADY_IMPORTED if there else TO_IMPORT
                     )
         calls = math.ceil(new / self._sizes.accounts)
-        self.counter.calls["account_check"] += calls
-        self.counter.calls["multiaccount_import"] += calls
+        self._call(Verb.EXISTING_ACCOUNTS, calls)
+        self._call(Verb.IMPORT_ACCOUNTS, calls)
 
     def _groups(self, plan: Plan) -> None:
         groups = plan.groups()
@@ -210,7 +262,8 @@ class Forecast:
                     outcome = group.outcome or (Outcome.ALREADY_IMPORTED if there else TO_IMPORT)
                     self.counter.count(RecordType.GROUPS, outcome, group.reason)
                 if not there and not group.outcome:
-                    self.counter.calls["import_topic" if group.topic_id else "import_group"] += 1
+                    self._call(Verb.CREATE_TOPIC if group.topic_id else Verb.CREATE_GROUP, 1)
+                    self._first_members[group.group_id] += len(group.members)
 
     def _members(self, plan: Plan) -> None:
         pending: Counter[str] = Counter()
@@ -228,30 +281,49 @@ class Forecast:
                 if member.outcome:
                     continue
                 pending[member.group_id] += not there
-                # Each message resets the counts of its group.
-                is_reset = not there or member.conversation in self._appended_to
-                self.counter.calls["set_unread_msg_num"] += (
-                    is_reset and member.first_unread_ms is not None
-                )
-        self.counter.calls["import_group_member"] += sum(
-            math.ceil(count / self._sizes.members) for count in pending.values()
-        )
+                self._unread(member, there=there)
+        if not self._rules.sets_unread:
+            pairs = {"touched": self._pairs_written_to, "all": self._pairs, "none": 0}
+            self._call(Verb.CLEAR_UNREAD, 2 * pairs[self._settings.clear_unread])
+        pending.subtract(self._first_members)
+        batches = (math.ceil(max(0, count) / self._sizes.members) for count in pending.values())
+        self._call(Verb.ADD_MEMBERS, sum(batches))
+
+    def _unread(self, member: PlannedMember, *, there: bool) -> None:
+        """Count the call that sets or clears a member's unread count."""
+        touched = member.conversation in self._appended_to
+        if self._rules.sets_unread:
+            # Each message resets the counts of its group.
+            is_reset = not there or touched
+            self._call(Verb.SET_UNREAD, int(is_reset and member.first_unread_ms is not None))
+        else:
+            whose = self._settings.clear_unread
+            self._call(Verb.CLEAR_UNREAD, int(whose == "all" or (whose == "touched" and touched)))
 
     def _changes(self, plan: Plan) -> None:
         """Count the calls that bring changes of existing groups over, where that is asked for."""
         if self._settings.sync_profiles == "off":
             return
         for changes in all_changes(plan, self._settings, self._ledger):
-            self.counter.calls.update(calls_for(changes, removals_per_call=REMOVED_AT_ONCE))
+            calls = calls_for(changes, removals_per_call=self._sizes.removals)
+            for verb, count in calls.items():
+                self._call(verb, count)
 
 
-def is_late(row: PlannedMessage, stream: Stream) -> bool:
+def takes_late_rows(settings: Settings, rules: TargetRules) -> bool:
+    """Tell whether late rows are sent at all: at their own time, or at the end."""
+    if settings.late_messages == "auto":
+        return rules.late_goes_to_its_time
+    return settings.late_messages == "append"
+
+
+def is_late(row: PlannedMessage, stream: Stream, slot_ms: int) -> bool:
     """Tell whether a row's true time lies before what its group holds already.
 
-    Judged by true times: before the newest row delivered to the conversation, or in or before the second of a
+    Judged by true times: before the newest row delivered to the conversation, or in or before the slot of a
     message that is not ours. A row only overtaken by our own lifted slots is not late.
     """
-    if stream.foreign_slot is not None and row.sent_at_ms // 1000 <= stream.foreign_slot:
+    if stream.foreign_slot is not None and row.sent_at_ms // slot_ms <= stream.foreign_slot:
         return True
     if stream.newest_sent_ms is None:
         return False

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 
 from chat_migration.keys import content_hash
 from chat_migration.ledger.records import GroupRecord
 from chat_migration.model import Conversation, Outcome, Topic
-from chat_migration.planning.identities import Identities, assign
-from chat_migration.planning.people import shorten, shorten_url
+from chat_migration.planning.identities import Identities, assign, taken_of
+from chat_migration.planning.owners import Members, Owner, Ownerless, choose_owners
+from chat_migration.planning.people import shorten, shorten_to_characters, shorten_url
 from chat_migration.planning.positions import Member, Place
 from chat_migration.planning.quote import QuoteCounter
 from chat_migration.planning.staged import Staged
 from chat_migration.planning.tables import Plan, PlannedGroup, PlannedMember, TableWriter
-from chat_migration.targets.rules import TargetRules
+from chat_migration.targets.rules import TargetRules, Unsendable
 
 _ONE_SECOND_MS = 1000
 _PLACEHOLDER_TYPE = "private"
 _NO_ADMINS = ("private",)
 """Group types without admins. Source: "Group System" (1047/33529)."""
+
+
+_NOBODY = "nobody owns the group, is a member of it or wrote in it"
+_NAME_AN_OWNER = "Give the group an owner or a member in the export."
 
 
 class GroupRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,16 +97,20 @@ class GroupPlanner:
         earliest_ms: int | None,
         counter: QuoteCounter,
     ) -> None:
+        """Prepare to plan: ``known`` are the groups of earlier runs, ``earliest_ms`` the first message of all."""
         self._rules, self._users, self._identities = rules, users, identities
+        self._owners: dict[str, Owner] | None = None
         self._groups: dict[str, str] = {}
         self._topics: dict[str, str] = {}
         self._known, self._earliest_ms, self._counter = known, earliest_ms, counter
+        self.known_ids: dict[str, str] = {}
         self.new_groups: dict[str, str] = {}
         self.new_topics: dict[str, str] = {}
 
     def assign_ids(self, rows: list[GroupRow], topics: dict[str, list[Topic]]) -> None:
         """Give ids to the groups and topics that have none yet; topics are by group."""
         self._groups = self._identities.identities_of("group", [row.id for row in rows])
+        self.known_ids, folds = dict(self._groups), self._rules.folds_case
         community = {row.id for row in rows if row.type == "community"}
         self.new_groups = assign(
             (row.id for row in rows),
@@ -108,7 +118,8 @@ class GroupPlanner:
             lambda legacy, attempt: self._rules.group_id(
                 legacy, attempt, community=legacy in community
             ),
-            partial(self._identities.identities_taken, "group"),
+            taken_of(self._identities, "group", folds_case=folds),
+            folds_case=folds,
         )
         self._groups |= self.new_groups
         for group, of_group in topics.items():
@@ -124,14 +135,59 @@ class GroupPlanner:
     def _topic_id(self, group_id: str, prefix: str, legacy: str, attempt: int) -> str:
         return self._rules.topic_id(group_id, legacy.removeprefix(prefix), attempt)
 
+    def choose_owners(self, staged: Staged, rows: list[GroupRow], members: Members) -> None:
+        """Give every group an owner, if the target creates none without; their ids must be assigned."""
+        if self._rules.needs_owner:
+            groups = [Ownerless(row.id, self._groups[row.id], _named_owner(row)) for row in rows]
+            self._owners = choose_owners(staged, groups, self._users, self._known, members)
+
     def group(self, row: GroupRow, topics: list[Topic]) -> PlannedGroup:
         """Return one group as it is to be created."""
         caps = self._rules.caps
         conversation = Conversation.group(row.id).key
-        owner = row.owner_id or row.member_owner
+        fields = self._texts(row)
+        kind = self._rules.only_type or row.type
         cap = max(row.max_members or caps.default_members, row.member_count)
-        fields = {
-            "name": shorten(row.name, caps.group_name, "group.name", self._counter),
+        owner = self._owner(row)
+        if owner is not None and owner.detail and conversation not in self._known:
+            self._counter.chosen_owners += 1
+        return PlannedGroup(
+            conversation=conversation,
+            legacy_id=row.id,
+            group_id=self._groups[row.id],
+            topic_id="",
+            type=kind,
+            owner_id=owner.account_id if owner else "",
+            max_members=cap if kind == "community" else min(cap, caps.max_members),
+            stated_members=row.max_members,
+            join=row.join,
+            created_s=self._created_s(conversation, row),
+            with_topics=bool(topics) and self._rules.has_topics,
+            written_hash=content_hash(
+                row.type, _named_owner(row), *fields.values(), *_stated_settings(row)
+            ),
+            outcome="" if owner else Outcome.REJECTED,
+            reason="" if owner else "no_owner",
+            detail=owner.detail if owner else _NOBODY,
+            advice="" if owner else _NAME_AN_OWNER,
+            file=row.file,
+            line=row.line,
+            members=[],
+            **fields,
+        )
+
+    def _owner(self, row: GroupRow) -> Owner | None:
+        """Return who owns a group, perhaps nobody; None: it cannot be created without somebody."""
+        if self._owners is None:
+            return Owner(self._users.get(_named_owner(row), ""))
+        return self._owners.get(row.id)
+
+    def _texts(self, row: GroupRow) -> dict[str, str]:
+        """Return the texts of a group's profile, within the target's caps."""
+        caps = self._rules.caps
+        cut = shorten_to_characters if caps.group_name_in_characters else shorten
+        return {
+            "name": cut(row.name, caps.group_name, "group.name", self._counter),
             "introduction": shorten(
                 row.introduction, caps.introduction, "group.introduction", self._counter
             ),
@@ -142,26 +198,6 @@ class GroupPlanner:
                 row.avatar_url, caps.group_avatar, "group.avatar_url", self._counter
             ),
         }
-        return PlannedGroup(
-            conversation=conversation,
-            legacy_id=row.id,
-            group_id=self._groups[row.id],
-            topic_id="",
-            type=row.type,
-            owner_id=self._users.get(owner, ""),
-            max_members=cap if row.type == "community" else min(cap, caps.max_members),
-            stated_members=row.max_members,
-            join=row.join,
-            created_s=self._created_s(conversation, row),
-            with_topics=bool(topics),
-            written_hash=content_hash(row.type, owner, *fields.values(), *_stated_settings(row)),
-            outcome="",
-            reason="",
-            detail="",
-            file=row.file,
-            line=row.line,
-            **fields,
-        )
 
     def topic(
         self, parent: PlannedGroup, topic: Topic, first_message_ms: int | None
@@ -173,10 +209,10 @@ class GroupPlanner:
             each for each in (topic.created_at_ms, _before(first_message_ms)) if each is not None
         ]
         created = min(instants) // 1000 if instants else parent.created_s
-        name = shorten(
-            topic.name or topic.id, self._rules.caps.topic_name, "topic.name", self._counter
-        )
-        allowed = parent.type == "community"
+        name = topic.name or topic.id
+        if self._rules.has_topics:
+            name = shorten(name, self._rules.caps.topic_name, "topic.name", self._counter)
+        refused = self._refused_topic(parent, topic)
         return msgspec.structs.replace(
             parent,
             conversation=conversation,
@@ -186,12 +222,27 @@ class GroupPlanner:
             created_s=known.created_s if known else max(created, parent.created_s),
             with_topics=False,
             written_hash=content_hash(name),
-            outcome="" if allowed else Outcome.REJECTED,
-            reason="" if allowed else "topic_without_community",
-            detail=""
-            if allowed
-            else f"topic `{topic.id}` belongs to a group of type `{parent.type}`",
+            outcome=Outcome.REJECTED if refused else "",
+            reason=refused.reason if refused else "",
+            detail=refused.detail if refused else "",
+            advice=refused.advice if refused else "",
+            members=[],
         )
+
+    def _refused_topic(self, parent: PlannedGroup, topic: Topic) -> Unsendable | None:
+        """Return why a topic cannot be created; None: it can."""
+        if not self._rules.has_topics:
+            return Unsendable(
+                "no_topics",
+                f"the target has no topics: `{topic.id}` of `{parent.legacy_id}`",
+                "Make the topic a group of its own in the export, or leave it out.",
+            )
+        if parent.type != "community":
+            return Unsendable(
+                "topic_without_community",
+                f"topic `{topic.id}` belongs to a group of type `{parent.type}`",
+            )
+        return None
 
     def _created_s(self, conversation: str, row: GroupRow) -> int:
         """Return the earliest of the legacy time, first message less 1 s, first join less 1 s; kept once written."""
@@ -202,6 +253,10 @@ class GroupPlanner:
         return max(1, min(stated or [_before(self._earliest_ms) or _ONE_SECOND_MS]) // 1000)
 
 
+def _named_owner(row: GroupRow) -> str:
+    return row.owner_id or row.member_owner
+
+
 def _stated_settings(row: GroupRow) -> list[str]:
     """Return the settings that a row states; one that states none has the hash of its texts alone, for ever."""
     stated = (("join", row.join), ("max_members", row.max_members))
@@ -210,6 +265,41 @@ def _stated_settings(row: GroupRow) -> list[str]:
 
 def _before(instant_ms: int | None) -> int | None:
     return None if instant_ms is None else instant_ms - _ONE_SECOND_MS
+
+
+def with_first_members(
+    staged: Staged, groups: Iterable[PlannedGroup], users: dict[str, str], most: int
+) -> Iterator[PlannedGroup]:
+    """Yield groups with the members to create them with: those who are members from the first moment on.
+
+    At most ``most``, by legacy id, and never the owner, who is a member anyway.
+    """
+    planned = list(groups)
+    if most == 0:
+        yield from planned
+        return
+    creatable = [each for each in planned if not each.outcome and not each.topic_id]
+    columns = {
+        "group_id": pa.array([each.legacy_id for each in creatable], pa.string()),
+        "until_ms": pa.array([(each.created_s + 2) * _ONE_SECOND_MS for each in creatable]),
+        "most": pa.array([most + 1] * len(creatable), pa.int64()),
+    }
+    staged.add("created_groups", pa.table(columns))
+    found: dict[str, list[str]] = {each.legacy_id: [] for each in creatable}
+    for group_id, user_id in staged.rows(_FIRST_MEMBERS):
+        found[group_id].append(users[user_id])
+    for each in planned:
+        first = [] if each.topic_id else found.get(each.legacy_id, [])
+        others = [account for account in first if account != each.owner_id]
+        yield msgspec.structs.replace(each, members=others[:most])
+
+
+_FIRST_MEMBERS = """
+    SELECT group_id, user_id FROM members JOIN created_groups USING (group_id)
+    WHERE left_at_ms IS NULL AND (joined_at_ms IS NULL OR joined_at_ms < until_ms)
+    QUALIFY row_number() OVER (PARTITION BY group_id ORDER BY user_id) <= most
+    ORDER BY group_id, user_id
+"""
 
 
 _MEMBERS = """

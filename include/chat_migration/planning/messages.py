@@ -45,6 +45,10 @@ class StagedMessage(msgspec.Struct, frozen=True):
     """An earlier run deferred it."""
 
 
+Blocked = tuple[str, str, str, str]
+"""(outcome, reason, detail, advice) of a conversation that is not sent at all; all empty for one that is."""
+
+
 class MessagePlanner:
     """Plans the rows of one conversation after the other, oldest first."""
 
@@ -56,15 +60,15 @@ class MessagePlanner:
         self,
         row: StagedMessage,
         conversation: PlannedConversation,
-        blocked: tuple[str, str, str],
+        blocked: Blocked,
         *,
         as_unread: bool,
     ) -> PlannedMessage:
-        """Return the plan of one row; ``blocked`` is (outcome, reason, detail) of its whole conversation."""
+        """Return the plan of one row; ``blocked`` is how its whole conversation ends, if it does."""
         rank = self._next_rank(row)
         bodies: list[str] = []
-        metadata, advice = "", ""
-        outcome, reason, detail = blocked
+        metadata = ""
+        outcome, reason, detail, advice = blocked
         if not outcome:
             outcome, reason, detail = self._without_call(row)
         if not outcome:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from chat_migration.keys import content_hash, hashed_id
-from chat_migration.planning.identities import Identities, assign
+from chat_migration.planning.identities import Identities, assign, taken_of
 from chat_migration.planning.quote import QuoteCounter
 from chat_migration.planning.staged import Staged
 from chat_migration.planning.tables import Plan, PlannedAccount, TableWriter
 from chat_migration.targets.rules import TargetRules
-from chat_migration.text import cut_to_bytes
+from chat_migration.text import character_border, cut_to_bytes
 
 _EVERYBODY = """
     SELECT id FROM users
@@ -21,6 +19,9 @@ _EVERYBODY = """
     UNION SELECT user_id FROM direct_reads
     UNION SELECT peer_id FROM direct_reads
 """
+
+
+_UTF16_BYTES = 2
 
 
 def assign_accounts(
@@ -35,7 +36,14 @@ def assign_accounts(
             return legacy
         return hashed_id("user", legacy, attempt)
 
-    fresh = assign(everybody, known, make, partial(identities.identities_taken, "user"))
+    folds = rules.folds_case
+    fresh = assign(
+        everybody,
+        known,
+        make,
+        taken_of(identities, "user", folds_case=folds),
+        folds_case=folds,
+    )
     return known, fresh
 
 
@@ -74,6 +82,16 @@ def shorten(text: str, max_bytes: int, field: str, counter: QuoteCounter) -> str
     if cut != text:
         counter.shortened[field] += 1
     return cut
+
+
+def shorten_to_characters(text: str, most: int, field: str, counter: QuoteCounter) -> str:
+    """Return a profile text cut to a number of UTF-16 characters at a character's border, and count the cut."""
+    raw = text.encode("utf-16-le", "replace")
+    if len(raw) <= most * _UTF16_BYTES:
+        return text
+    counter.shortened[field] += 1
+    cut = len(raw[: most * _UTF16_BYTES].decode("utf-16-le", "ignore"))
+    return text[: character_border(text, cut)]
 
 
 def shorten_url(url: str, max_bytes: int, field: str, counter: QuoteCounter) -> str:

@@ -31,7 +31,7 @@ class History(Protocol):
     def newest_places(self, conversation: str) -> Iterator[tuple[int, int, str, str, str]]:
         """Yield (slot, ``sent_at_ms``, ``order_key``, sender, message key) of each message, the newest slot first.
 
-        No message's slot is before its true second.
+        No message's slot is before that of its true time.
         """
 
 
@@ -46,11 +46,11 @@ _ROWS = """
 
 
 def counted_positions(
-    staged: Staged, history: History, users: dict[str, str]
+    staged: Staged, history: History, users: dict[str, str], *, slot_ms: int
 ) -> dict[Member, Place]:
     """Return the positions of the members of whom only a count is known.
 
-    ``users`` is legacy id → account id, as senders stand in the history.
+    ``users`` is legacy id → account id, as senders stand in the history; ``slot_ms`` how long its slots are.
     """
     pending: dict[str, dict[str, int]] = defaultdict(dict)
     if not staged.has_column("members", "unread_count"):
@@ -62,9 +62,9 @@ def counted_positions(
     with_rows: set[str] = set()
     for key, rows in groupby(staged.rows(_ROWS), key=lambda row: row[0]):
         with_rows.add(key)
-        found |= _of_group(key, pending[key], history, users, list(rows))
+        found |= _of_group(key, pending[key], history, users, list(rows), slot_ms=slot_ms)
     for key in pending.keys() - with_rows:
-        found |= _of_group(key, pending[key], history, users, [])
+        found |= _of_group(key, pending[key], history, users, [], slot_ms=slot_ms)
     return found
 
 
@@ -74,6 +74,8 @@ def _of_group(
     history: History,
     users: dict[str, str],
     rows: list[tuple[Any, ...]],
+    *,
+    slot_ms: int,
 ) -> dict[Member, Place]:
     """Return the positions of one group's members."""
     group, accounts = Conversation.parse(key).first, {users[user]: user for user in counts}
@@ -85,7 +87,7 @@ def _of_group(
         if is_counted
     ]
     earlier = (each for each in history.newest_places(key) if each[4] not in ours)
-    places = nth_newest_of_others(newest_first(own, earlier), wanted)
+    places = nth_newest_of_others(newest_first(own, earlier, slot_ms), wanted)
     return {(group, accounts[account]): place for account, place in places.items()}
 
 
@@ -118,7 +120,9 @@ def nth_newest_of_others(
 
 
 def newest_first(
-    own: Iterable[tuple[Place, str]], earlier: Iterator[tuple[int, int, str, str, str]]
+    own: Iterable[tuple[Place, str]],
+    earlier: Iterator[tuple[int, int, str, str, str]],
+    slot_ms: int,
 ) -> Iterator[tuple[Place, str]]:
     """Merge rows by true time, newest first, reading no more of the earlier ones than needed.
 
@@ -127,7 +131,7 @@ def newest_first(
     heap = [_Newest(place, sender) for place, sender in own]
     heapify(heap)
     for slot, sent, order, sender, _ in earlier:
-        while heap and heap[0].place[0] // 1000 > slot:
+        while heap and heap[0].place[0] // slot_ms > slot:
             yield heappop(heap).row
         heappush(heap, _Newest((sent, order), sender))
     while heap:

@@ -71,6 +71,22 @@ class Quote(BaseModel):
     )
     stranded_groups: int = Field(default=0, description="How many groups there are of that kind.")
     append_late: bool = Field(default=False, description="Whether late rows are appended.")
+    late_to_their_time: bool = Field(
+        default=False, description="Whether late rows go to the time at which they were sent."
+    )
+    too_old: int = Field(
+        default=0, description="Messages older than the target takes already; they are rejected."
+    )
+    expiring: int = Field(
+        default=0,
+        description="Messages that will be older than the target takes before their turn comes at this rate.",
+    )
+    chosen_owners: int = Field(
+        default=0, description="Groups that name no owner among their members and get one."
+    )
+    message_apis: list[str] = Field(
+        default=[], description="The APIs that send messages, side by side."
+    )
 
     def text(self) -> str:
         """Return one screen for people."""
@@ -98,10 +114,26 @@ class Quote(BaseModel):
                 self.older_than_retention,
                 "messages are older than the app's retention and may not be visible",
             ),
+            (self.chosen_owners, "groups name no owner among their members: one is chosen"),
         ):
             if count:
                 lines.append(f"note: {count:,} {what}")
-        return "\n".join(lines + self._carried_lines() + self._stranded_lines())
+        lines += self._retention_lines() + self._carried_lines() + self._stranded_lines()
+        return "\n".join(lines)
+
+    def _retention_lines(self) -> list[str]:
+        """Return what the target refuses because of its age, now and by the time of its turn."""
+        lines = []
+        if self.too_old:
+            lines.append(
+                f"warning: {self.too_old:,} messages are older than the target takes and will be rejected."
+            )
+        if self.expiring:
+            lines.append(
+                f"warning: {self.expiring:,} messages more will be too old before their turn comes at this rate. "
+                "More calls per second or a longer retention saves them."
+            )
+        return lines
 
     def _carried_lines(self) -> list[str]:
         added = sum(
@@ -118,17 +150,28 @@ class Quote(BaseModel):
         """Return what would be left behind, a line for each of the worst groups, and what to do."""
         if not self.stranded:
             return []
-        end = "appended out of order" if self.append_late else "stranded"
-        what = (
-            "Their rows get their true time in the text (`late_messages=append`)."
-            if self.append_late
-            else "Import what lies before first (`from`/`to`), or set `late_messages=append`."
-        )
-        lines = [f"warning: rows of {self.stranded_groups:,} groups would be {end}. {what}"]
+        lines = [self._stranded_line()]
         lines += [f"  {each.text()}" for each in self.stranded]
         if more := self.stranded_groups - len(self.stranded):
             lines.append(f"  and {more:,} groups more")
         return lines
+
+    def _stranded_line(self) -> str:
+        groups = f"rows of {self.stranded_groups:,} groups"
+        if self.late_to_their_time:
+            return (
+                f"note: {groups} are older than what is there, or will be. They go to their own time, whenever "
+                "they are imported."
+            )
+        if self.append_late:
+            return (
+                f"warning: {groups} would be appended out of order. Their rows get their true time in the text "
+                "(`late_messages=append`)."
+            )
+        return (
+            f"warning: {groups} would be stranded. Import what lies before first (`from`/`to`), or set "
+            "`late_messages=append`."
+        )
 
 
 class QuoteCounter:
@@ -143,10 +186,11 @@ class QuoteCounter:
         self.chains: Counter[str] = Counter()
         self.carried: dict[str, int] = {}
         self.stranded: list[Stranded] = []
-        self.append_late = False
+        self.append_late = self.late_to_their_time = False
+        self.message_apis: frozenset[str] = frozenset()
         self.deferred_groups = self.older_than_retention = self.late_rows = self.parts = (
             self.direct_reads
-        ) = self.waiting = 0
+        ) = self.waiting = self.too_old = self.expiring = self.chosen_owners = 0
 
     def count(self, record_type: str, outcome: str, reason: str = "", rows: int = 1) -> Self:
         """Count rows of one type that will end as ``outcome`` (``to_import``: they are to be sent)."""
@@ -158,7 +202,7 @@ class QuoteCounter:
     def quote(self, rates: dict[str, float]) -> Quote:
         """Return the quote, given the budget's calls per second of each API."""
         busy = {api: count / rates[api] for api, count in self.calls.items() if count}
-        messages = max(busy.pop("importmsg", 0.0), busy.pop("import_group_msg", 0.0))
+        messages = max((busy.pop(api, 0.0) for api in sorted(self.message_apis)), default=0.0)
         chain = self.chains.most_common(1)
         worst = sorted(
             self.stranded, key=lambda each: (-each.rows_before - each.late_rows, each.conversation)
@@ -182,6 +226,11 @@ class QuoteCounter:
             stranded=worst[:_WORST],
             stranded_groups=len(worst),
             append_late=self.append_late,
+            late_to_their_time=self.late_to_their_time,
+            too_old=self.too_old,
+            expiring=self.expiring,
+            chosen_owners=self.chosen_owners,
+            message_apis=sorted(self.message_apis),
         )
 
 

@@ -1,6 +1,6 @@
 """When a message stands in the target: slots and sequence numbers. Pure, and the same for every split.
 
-Worked example, ``same_second=lift``, slots in seconds: rows at 10.1, 10.4, 10.9 and 12.0 get 10, 11, 12, 13;
+Worked example, ``same_second=lift``, slots of a second: rows at 10.1, 10.4, 10.9 and 12.0 get 10, 11, 12, 13;
 the last one is lifted only because the ones before it were. A row split into two parts takes two slots.
 """
 
@@ -17,11 +17,12 @@ class Slots:
 
     Args:
         newest: the newest slot that the conversation holds already, or None.
-        keep_ties: give equal seconds equal slots, which the target must allow.
+        slot_ms: how long one slot is, milliseconds.
+        keep_ties: give equal times equal slots, which the target must allow.
     """
 
-    def __init__(self, newest: int | None, *, keep_ties: bool) -> None:
-        self._last, self._step = newest, 0 if keep_ties else 1
+    def __init__(self, newest: int | None, *, slot_ms: int, keep_ties: bool) -> None:
+        self._last, self._step, self._slot_ms = newest, 0 if keep_ties else 1, slot_ms
 
     @property
     def last(self) -> int | None:
@@ -29,16 +30,14 @@ class Slots:
         return self._last
 
     def take(self, sent_at_ms: int) -> int:
-        """Return the slot of the next part: its own second, or the next free one after the last slot."""
-        second = sent_at_ms // 1000
-        slot = second if self._last is None else max(second, self._last + self._step)
-        self._last = slot
-        return slot
+        """Return the slot of the next part: its own time's, or the next free one after the last slot."""
+        self._last = self.peek(sent_at_ms)
+        return self._last
 
     def peek(self, sent_at_ms: int) -> int:
         """Return the slot that :meth:`take` would give, and take nothing."""
-        second = sent_at_ms // 1000
-        return second if self._last is None else max(second, self._last + self._step)
+        own = sent_at_ms // self._slot_ms
+        return own if self._last is None else max(own, self._last + self._step)
 
 
 def free_rank(wanted: int, taken: Set[int]) -> int:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from chat_migration.errors import UsageError
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 ROW_GROUP = 2000
 """Planned messages in one Parquet row group: what a stream holds in memory at a time."""
 _CACHED_GROUPS = 96
@@ -35,7 +35,9 @@ class PlannedAccount(msgspec.Struct, frozen=True, kw_only=True):
 class PlannedGroup(msgspec.Struct, frozen=True, kw_only=True):
     """A group or topic to be there; ``outcome`` "" means it can be created, else it ends so without a call.
 
-    ``max_members`` is what to create it with, ``stated_members`` what its row says, or None.
+    ``max_members`` is what to create it with, ``stated_members`` what its row says, or None. ``members`` are the
+    accounts to create it with, besides the owner. ``detail`` of one that can be created tells how it got its owner,
+    where the export does not say.
     """
 
     conversation: str
@@ -59,6 +61,8 @@ class PlannedGroup(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     file: str
     line: int
+    members: list[str] = []
+    advice: str = ""
 
 
 class PlannedMember(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from chat_migration.planning.tables import PlannedAccount
 from chat_migration.rebuild.findings import Found
 from chat_migration.rebuild.ground import Ground
 from chat_migration.targets.base import Failure
+from chat_migration.targets.verbs import Verb
 
 _KNOWN = (EntityState.CREATED, EntityState.ADOPTED)
 
@@ -57,7 +58,7 @@ class AccountRebuild:
         if not accounts:
             return set()
         answer = self._tools.caller.call(
-            "account_check", lambda: self._tools.target.existing_accounts(accounts)
+            Verb.EXISTING_ACCOUNTS, lambda: self._tools.target.existing_accounts(accounts)
         )
         if isinstance(answer, Failure):
             raise self._tools.caller.stop_error(answer)

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
+from chat_migration.delivery.direct_copies import sides_of
 from chat_migration.delivery.rows import new_delivery
 from chat_migration.errors import TargetUnreachableError
 from chat_migration.keys import vendor_random
 from chat_migration.ledger.moves import Move, intend, reject, release
-from chat_migration.ledger.records import Delivery
+from chat_migration.ledger.records import RECIPIENT, SENDER, SIDES, Delivery
 from chat_migration.ledger.states import DeliveryState
 from chat_migration.model import RecordType
 from chat_migration.planning.slots import PARTS_PER_RANK
@@ -20,34 +21,42 @@ from chat_migration.rebuild.ground import (
     NOT_PROVABLE,
     REACHED,
     Ground,
-    delivered_parts,
     is_to_send,
     restoring,
 )
 from chat_migration.rebuild.row_index import RowIndex, SeenParts, part_of
-from chat_migration.targets.base import Advice, DirectPage, Failure, StoredMessage
+from chat_migration.targets.base import Advice, Failure, Page, StoredMessage
+from chat_migration.targets.verbs import Verb
 
 _KIND = RecordType.C2C_MESSAGES
 _AT_ONCE = 500
 _ONLY_CANDIDATE = 1
+_MOST_PARTS = 256
+Piece = tuple[int, str]
+"""(part, side) of a delivery."""
 
 
 class DirectHistory:
     """The search in one one-to-one conversation. Used by one thread.
 
-    Where a planned message lies is known: in the second in which it was sent. One that is not found may have been
-    imported under another key, if its sender has another message in that second; then no run may send it.
+    Where a planned message lies is known: in the slot in which it was sent, or soon after it where ties are lifted. One
+    that is not found may have been imported under another key, if its sender has another message in that slot; then no
+    run may send it. Where each of the two people has a copy, all of this holds of each copy.
     """
 
     def __init__(self, ground: Ground, place: PlannedConversation) -> None:
         self._ground, self._tools, self._place = ground, ground.tools, place
         self._rows = ground.shelf.rows(place)
         self._reader = ground.shelf.reader(place)
-        self._index = RowIndex(self._rows, candidates=_ONLY_CANDIDATE)
-        self._found = SeenParts(place.rows)
-        self._others: Counter[tuple[str, int]] = Counter()
+        self._rules = ground.tools.rules
+        self._slot_ms, self._bits = self._rules.slot_ms, self._rules.random_bits
+        self._has_copies = self._rules.direct_copies == len(SIDES)
+        self._index = RowIndex(self._rows, candidates=_ONLY_CANDIDATE, bits=self._bits)
+        sides = SIDES if self._has_copies else ("",)
+        self._found = {side: SeenParts(place.rows) for side in sides}
+        self._others: Counter[tuple[str, str, int]] = Counter()
         self._pending: list[Delivery] = []
-        self._withdrawn: set[tuple[str, int]] = set()
+        self._withdrawn: set[tuple[str, int, str]] = set()
         self._moves: list[Move] = []
         self._wanted = self._restored = 0
 
@@ -56,9 +65,10 @@ class DirectHistory:
         span = self._span()
         if span is not None:
             for viewer, peer in self._views(span[2]):
-                self._others.clear()
+                if not self._has_copies:
+                    self._others.clear()
                 for stored in self._messages(viewer, peer, span[0], span[1]):
-                    self._one(stored)
+                    self._one(viewer, stored)
                 self._flush()
                 if self._restored >= self._wanted:
                     break
@@ -66,24 +76,31 @@ class DirectHistory:
 
     @property
     def _has_evidence(self) -> bool:
-        return self._found.count > 0 or self._ground.evidence.exists
+        return self._recognised > 0 or self._ground.evidence.exists
+
+    @property
+    def _recognised(self) -> int:
+        return sum(each.count for each in self._found.values())
 
     def _span(self) -> tuple[int, int, PlannedMessage] | None:
-        """Return the first and the last second of what the ledger does not know, and one such row."""
+        """Return the first and the last slot of what the ledger does not know, and one such row."""
         first: tuple[int, PlannedMessage] | None = None
         last = 0
         rows = (row for row in self._rows() if row.recipient and row.recipient != row.sender)
         while chunk := list(islice(rows, _AT_ONCE)):
             known = self._tools.ledger.deliveries([row.message_key for row in chunk])
             for row in chunk:
-                there = delivered_parts(known.get(row.message_key, []))
-                missing = max(1, len(row.bodies)) - len(there)
+                there = _reached(known.get(row.message_key, []))
+                wanted = max(1, len(row.bodies)) * len(sides_of(row, self._rules))
+                missing = wanted - len(there)
                 if missing <= 0 or (row.outcome and not _may_be_there(row)):
                     continue
                 self._wanted += missing if is_to_send(row) else 0
-                first = first or (row.sent_at_ms // 1000, row)
-                last = row.sent_at_ms // 1000
-        return None if first is None else (first[0], last, first[1])
+                first = first or (row.sent_at_ms // self._slot_ms, row)
+                last = row.sent_at_ms // self._slot_ms
+        # Behind the last one others of its slot may have been lifted.
+        room = self._place.rows * _MOST_PARTS if self._has_copies else 0
+        return None if first is None else (first[0], last + room, first[1])
 
     def _views(self, row: PlannedMessage) -> list[tuple[str, str]]:
         """Return whose views of the conversation to read: each side sees its own. None without their accounts."""
@@ -93,18 +110,18 @@ class DirectHistory:
         return [(row.sender, row.recipient), (row.recipient, row.sender)]
 
     def _messages(
-        self, viewer: str, peer: str, first_s: int, last_s: int
+        self, viewer: str, peer: str, first_slot: int, last_slot: int
     ) -> Iterator[StoredMessage]:
         """Yield what one side sees, newest first.
 
         Raises:
             StoppedError: the target does not answer.
         """
-        cursor: tuple[int, str] | None = None
+        cursor = ""
         while True:
-            page = self._page(viewer, peer, first_s, last_s, cursor)
+            page = self._page(viewer, peer, first_slot, last_slot, cursor)
             yield from page.messages
-            if page.cursor is None:
+            if not page.cursor:
                 return
             if page.cursor == cursor:
                 raise TargetUnreachableError(
@@ -113,45 +130,59 @@ class DirectHistory:
                 )
             cursor = page.cursor
 
-    def _page(
-        self, viewer: str, peer: str, first_s: int, last_s: int, cursor: tuple[int, str] | None
-    ) -> DirectPage:
+    def _page(self, viewer: str, peer: str, first_slot: int, last_slot: int, cursor: str) -> Page:
         page = self._tools.caller.call(
-            "admin_getroammsg",
+            Verb.READ_DIRECT,
             lambda: self._tools.target.read_direct(
-                viewer, peer, first_s=first_s, last_s=last_s, cursor=cursor
+                viewer, peer, first_slot=first_slot, last_slot=last_slot, cursor=cursor
             ),
         )
         if isinstance(page, Failure):
             if page.advice is Advice.MISSING_ACCOUNT:
-                return DirectPage((), None)
+                return Page(())
             raise self._tools.caller.stop_error(page)
         return page
 
     # --- one message ----------------------------------------------------------------------------
 
-    def _one(self, stored: StoredMessage) -> None:
+    def _one(self, viewer: str, stored: StoredMessage) -> None:
+        side = self._side_of(viewer, stored)
         for number in self._index.find(stored.random):
             row = self._reader.row(self._place, number)
-            if (row.sender, row.sent_at_ms // 1000) != (stored.sender, stored.slot):
+            if not self._fits(row, stored):
                 continue
-            part = part_of(row, stored.random)
+            part = part_of(row, stored.random, bits=self._bits)
             if part is not None:
-                self._keep(number, row, part, stored)
+                self._keep(number, row, part, side, stored)
                 return
-        self._others[stored.sender, stored.slot] += 1
+        self._others[side, stored.sender, stored.slot] += 1
 
-    def _keep(self, number: int, row: PlannedMessage, part: int, stored: StoredMessage) -> None:
-        if (number, part) in self._found:
+    def _side_of(self, viewer: str, stored: StoredMessage) -> str:
+        if not self._has_copies:
+            return ""
+        return SENDER if stored.sender == viewer else RECIPIENT
+
+    def _fits(self, row: PlannedMessage, stored: StoredMessage) -> bool:
+        """Tell whether a message stands where a row can stand: at its time, or lifted from it."""
+        own = row.sent_at_ms // self._slot_ms
+        is_lifted = stored.slot > own and not self._rules.chooses_direct_sequence
+        return row.sender == stored.sender and (stored.slot == own or is_lifted)
+
+    def _keep(
+        self, number: int, row: PlannedMessage, part: int, side: str, stored: StoredMessage
+    ) -> None:
+        found = self._found[side]
+        if (number, part) in found:
             return
-        self._found.add(number, part)
+        found.add(number, part)
         self._ground.evidence.exists = True
         if stored.withdrawn:
-            self._withdrawn.add((row.message_key, part))
+            self._withdrawn.add((row.message_key, part, side))
         self._pending.append(
             new_delivery(
                 row,
                 part,
+                side=side,
                 slot=stored.slot,
                 sequence=stored.sequence,
                 random=stored.random,
@@ -168,7 +199,7 @@ class DirectHistory:
     def _conclude(self) -> None:
         """Count every row by what is known of it now; name those of which nobody can say whether they are there."""
         foreign = sum(self._others.values())
-        self._ground.findings.messages(recognised=self._found.count, foreign=foreign)
+        self._ground.findings.messages(recognised=self._recognised, foreign=foreign)
         doubtful = False
         rows = self._rows()
         while chunk := list(islice(rows, _AT_ONCE)):
@@ -181,14 +212,14 @@ class DirectHistory:
 
     def _count(self, row: PlannedMessage, known: list[Delivery]) -> bool:
         """Count one row; tell whether it is one that nobody can say anything about."""
-        findings, there = self._ground.findings, delivered_parts(known)
-        if there and len(there) >= known[0].parts:
+        findings, there = self._ground.findings, _reached(known)
+        if there and len(there) >= len(known[0].pieces):
             ours = any(each.run_id == self._tools.run_id for each in known)
             findings.count(_KIND, Found.RESTORED if ours else Found.KNOWN)
         elif not is_to_send(row):
             findings.count(_KIND, Found.NOT_SENT)
-        elif not there and self._is_doubtful(row):
-            self._refuse(row, known)
+        elif (not there or self._has_copies) and self._doubtful_sides(row, there):
+            self._refuse(row, known, there)
             findings.name_message(_KIND, row, NOT_PROVABLE)
             return True
         elif any(
@@ -207,36 +238,50 @@ class DirectHistory:
                 self._moves.append(intend(each, self._tools.run_id))
                 self._moves.append(release(each, code=None, reason=""))
 
-    def _is_doubtful(self, row: PlannedMessage) -> bool:
-        """Tell whether a row that was not found may be there: past the retention, or under another key."""
+    def _doubtful_sides(self, row: PlannedMessage, there: set[Piece]) -> list[str]:
+        """Return in whose copies a row that was not found may be: past the retention, or under another key."""
         days = self._ground.retention_days
         oldest_ms = 0 if days is None else self._tools.clock.now_ms() - days * 86_400_000
-        return row.sent_at_ms < oldest_ms or (row.sender, row.sent_at_ms // 1000) in self._others
+        is_old, slot = row.sent_at_ms < oldest_ms, row.sent_at_ms // self._slot_ms
+        return [
+            side
+            for side in sides_of(row, self._rules)
+            if (0, side) not in there and (is_old or (side, row.sender, slot) in self._others)
+        ]
 
-    def _refuse(self, row: PlannedMessage, known: list[Delivery]) -> None:
+    def _refuse(self, row: PlannedMessage, known: list[Delivery], there: set[Piece]) -> None:
         """Say that no run may send a row, once something shows that the settings are right."""
-        if known or not self._has_evidence:
+        if not self._has_evidence or (known and not self._has_copies):
             return
-        delivery = new_delivery(
-            row,
-            0,
-            slot=row.sent_at_ms // 1000,
-            sequence=row.rank * PARTS_PER_RANK,
-            random=vendor_random(row.message_key, 0),
-            render_version=self._tools.rules.render_version,
-            run_id=self._tools.run_id,
-        )
-        self._moves.append(reject(delivery, code=None, reason=NOT_PROVABLE))
+        pieces = {(each.part, each.side) for each in known}
+        for side in self._doubtful_sides(row, there):
+            if (0, side) not in pieces:
+                self._moves.append(reject(self._first(row, side), code=None, reason=NOT_PROVABLE))
         if len(self._moves) >= _AT_ONCE:
             self._write()
 
+    def _first(self, row: PlannedMessage, side: str) -> Delivery:
+        """Return a row's first part as a run would send it."""
+        chooses = self._rules.chooses_direct_sequence
+        return new_delivery(
+            row,
+            0,
+            side=side,
+            slot=row.sent_at_ms // self._slot_ms,
+            sequence=row.rank * PARTS_PER_RANK if chooses else None,
+            random=vendor_random(row.message_key, 0, bits=self._bits),
+            render_version=self._rules.render_version,
+            run_id=self._tools.run_id,
+        )
+
     def _remember_doubtful(self) -> None:
         """Refuse the rows named before, now that everything was looked at."""
-        rows = (row for row in self._rows() if is_to_send(row) and self._is_doubtful(row))
+        rows = (row for row in self._rows() if is_to_send(row) and self._doubtful_sides(row, set()))
         while self._has_evidence and (chunk := list(islice(rows, _AT_ONCE))):
             known = self._tools.ledger.deliveries([row.message_key for row in chunk])
             for row in chunk:
-                self._refuse(row, known.get(row.message_key, []))
+                there = known.get(row.message_key, [])
+                self._refuse(row, there, _reached(there))
             self._write()
 
     def _flush(self) -> None:
@@ -244,13 +289,13 @@ class DirectHistory:
         pending, self._pending = self._pending, []
         keys = list({each.message_key for each in pending})
         known = {
-            (each.message_key, each.part): each.state
+            (each.message_key, each.part, each.side): each.state
             for parts in self._tools.ledger.deliveries(keys).values()
             for each in parts
         }
         for delivery in pending:
-            state = known.get((delivery.message_key, delivery.part))
-            name = (delivery.message_key, delivery.part)
+            name = (delivery.message_key, delivery.part, delivery.side)
+            state = known.get(name)
             self._moves += restoring(delivery, state, withdrawn=name in self._withdrawn)
             self._restored += state not in REACHED
         self._withdrawn.clear()
@@ -262,6 +307,11 @@ class DirectHistory:
             self._tools.ledger.advance(
                 self._place.conversation, moves, holder=self._tools.lease.worker_id
             )
+
+
+def _reached(known: list[Delivery]) -> set[Piece]:
+    """Return what the ledger has as delivered of a row, withdrawn since or not."""
+    return {(each.part, each.side) for each in known if each.state in REACHED}
 
 
 def _may_be_there(row: PlannedMessage) -> bool:

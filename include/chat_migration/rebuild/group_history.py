@@ -14,6 +14,8 @@ from itertools import islice
 import msgspec
 
 from chat_migration.delivery.decisions import late_prefix
+from chat_migration.delivery.group_messages import TOO_OLD
+from chat_migration.delivery.matching import is_nameless
 from chat_migration.delivery.rows import new_delivery
 from chat_migration.delivery.stream_state import StreamState
 from chat_migration.keys import vendor_random
@@ -38,6 +40,8 @@ from chat_migration.targets.base import Frontier, StoredMessage
 from chat_migration.targets.rules import Unsendable
 
 _KIND = RecordType.GROUP_MESSAGES
+_BURST_MS = 1000
+"""How far a burst lifts a message at most that is taken for one of which only sender and time are left."""
 _AT_ONCE = 500
 """Messages written in one transaction; the most that an interruption loses."""
 
@@ -75,17 +79,22 @@ class GroupHistory:
         self._state = StreamState(ground.tools, place)
         self._rows = ground.shelf.rows(place)
         self._reader = ground.shelf.reader(place)
-        self._index = RowIndex(self._rows)
+        self._rules = ground.tools.rules
+        self._index = RowIndex(self._rows, bits=self._rules.random_bits)
         self._seen = SeenParts(place.rows)
         self._late: set[int] = set()
         self._doubtful: list[range] = []
         self._last: _Match | None = None
         self._bare = array("q")
+        self._nameless: dict[str, list[int]] = {}
+        self._newest = 0
         self._next = 0
         self._pending: list[Delivery] = []
         self._withdrawn: set[int] = set()
-        # After an ambiguity everything is looked at again: the app's retention may be longer by now.
+        # After an ambiguity everything is looked at again: the app's retention may be longer by now. Where late
+        # messages go to their time, new ones may stand anywhere.
         again = ground.tools.ledger.has_rejected(place.conversation, NOT_PROVABLE)
+        again = again or self._rules.late_goes_to_its_time
         self.start = 0 if again else self._state.stream.confirmed_sequence
         self._stream = Stream() if again else self._state.stream
         self._begun_at = (self._stream.newest_sent_ms, self._stream.newest_order)
@@ -105,7 +114,7 @@ class GroupHistory:
             StoppedError, InterruptedRunError: what was written so far is right and stays.
         """
         reading = GroupReading(self._tools, self._state.address)
-        last = self._frontier.next_sequence - 1
+        last = None if self._rules.late_goes_to_its_time else self._frontier.next_sequence - 1
         for stored in reading.messages(above=self.start, last=last):
             self._one(stored)
             if len(self._pending) >= _AT_ONCE:
@@ -114,8 +123,12 @@ class GroupHistory:
     # --- one message ----------------------------------------------------------------------------
 
     def _one(self, stored: StoredMessage) -> None:
+        self._newest = max(self._newest, stored.sequence)
         if stored.is_bare:
             self._bare.append(stored.sequence)
+            return
+        if is_nameless(stored):
+            self._nameless.setdefault(stored.sender, []).append(stored.slot)
             return
         match = self._match(stored)
         if match is None:
@@ -136,27 +149,30 @@ class GroupHistory:
         """Return the planned part that a message is, each part at most once."""
         if self._last is not None and (again := self._continued(self._last, stored)) is not None:
             return again
-        for number in self._index.find(stored.random):
+        for number in self._index.find(stored.random) if stored.random else ():
             row = self._reader.row(self._place, number)
-            if row.sender != stored.sender or stored.slot < row.sent_at_ms // 1000:
+            if row.sender != stored.sender or stored.slot < self._state.own_slot(row.sent_at_ms):
                 continue
-            part = part_of(row, stored.random)
+            part = part_of(row, stored.random, bits=self._rules.random_bits)
             if part is not None and (number, part) not in self._seen:
                 return _Match(number, row, part)
         return None
 
     def _continued(self, last: _Match, stored: StoredMessage) -> _Match | None:
         """Return the part after the last one: also one that the plan has no longer, or only of a late message."""
-        part = part_of(last.row, stored.random, parts=(last.part + 1,))
+        bits = self._rules.random_bits
+        part = part_of(last.row, stored.random, parts=(last.part + 1,), bits=bits)
         if part is None or last.row.sender != stored.sender or (last.number, part) in self._seen:
             return None
         return _Match(last.number, last.row, part)
 
     def _is_late(self, match: _Match) -> bool:
         """Tell whether a message was appended late; all parts of a row are, or none."""
+        if self._rules.late_goes_to_its_time:
+            return False
         if self._seen.has_row(match.number):
             return match.number in self._late
-        return is_late(match.row, self._stream)
+        return is_late(match.row, self._stream, self._rules.slot_ms)
 
     def _keep(self, match: _Match, *, slot: int, random: int, sequence: int, late: bool) -> None:
         """Remember one part as delivered; it is written with others."""
@@ -167,7 +183,7 @@ class GroupHistory:
             slot=slot,
             random=random,
             sequence=sequence,
-            render_version=self._tools.rules.render_version,
+            render_version=self._rules.render_version,
             run_id=self._tools.run_id,
             late=late,
             parts=max(self._parts(row, late=late), match.part + 1),
@@ -185,9 +201,7 @@ class GroupHistory:
             return len(row.bodies)
         split = self._tools.settings.oversize_text == "split"
         try:
-            bodies = self._tools.rules.late_bodies(
-                row.bodies, late_prefix(row.sent_at_ms), split=split
-            )
+            bodies = self._rules.late_bodies(row.bodies, late_prefix(row.sent_at_ms), split=split)
         except Unsendable:
             return len(row.bodies)
         return len(bodies)
@@ -229,13 +243,14 @@ class GroupHistory:
 
     def _slots(self) -> Slots:
         keep_ties = self._tools.settings.same_second == "keep"
-        return Slots(self._stream.newest_slot, keep_ties=keep_ties)
+        slot_ms = self._rules.slot_ms
+        return Slots(self._stream.newest_slot, slot_ms=slot_ms, keep_ties=keep_ties)
 
     def _take_by_position(self, end: int, sequences: array[int]) -> None:
         slots = self._slots()
         for match, sequence in zip(self._gap(end), sequences, strict=True):
             slot = slots.take(match.row.sent_at_ms)
-            random = vendor_random(match.row.message_key, match.part)
+            random = self._random(match.row, match.part)
             self._keep(match, slot=slot, random=random, sequence=sequence, late=False)
             if len(self._pending) >= _AT_ONCE:
                 self.flush()
@@ -280,7 +295,7 @@ class GroupHistory:
         """Settle what is left, write everything, and count the rows."""
         self._settle_bare(self._place.rows, self._ends_there)
         self.flush()
-        self._state.confirm(self._frontier.next_sequence - 1)
+        self._state.confirm(max(self._newest, self._frontier.next_sequence - 1))
         self._classify()
         self._write_frontier()
         self._ground.findings.messages(recognised=self.recognised, foreign=self.foreign)
@@ -307,12 +322,35 @@ class GroupHistory:
             findings.name_message(_KIND, row, NOT_PROVABLE)
         elif any(_is_refused_for_good(each) for each in known):
             findings.count(_KIND, Found.KNOWN)
+        elif self._is_too_old(row):
+            findings.count(_KIND, Found.MISSING, reason=TOO_OLD)
+        elif self._may_be_nameless(row):
+            if not any(each.state is DeliveryState.REJECTED for each in known):
+                self._refuse(row, 0, NOT_PROVABLE)
+            findings.name_message(_KIND, row, NOT_PROVABLE)
         else:
             self._take_back(known)
-            if is_late(row, self._stream):
+            if self._is_behind(row):
                 findings.name_message(_KIND, row, "behind_newer")
             else:
                 findings.count(_KIND, Found.MISSING)
+
+    def _is_behind(self, row: PlannedMessage) -> bool:
+        """Tell whether a row can no longer come to its place."""
+        if self._rules.late_goes_to_its_time:
+            return False
+        return is_late(row, self._stream, self._rules.slot_ms)
+
+    def _is_too_old(self, row: PlannedMessage) -> bool:
+        """Tell whether a row can no longer be sent; whether it is there is nothing that a run must know."""
+        oldest = self._tools.target.oldest_slot()
+        return oldest is not None and self._state.own_slot(row.sent_at_ms) < oldest
+
+    def _may_be_nameless(self, row: PlannedMessage) -> bool:
+        """Tell whether a row may be there, as one of the messages of which only sender and time are left."""
+        ahead = max(1, _BURST_MS // self._rules.slot_ms)
+        own = self._state.own_slot(row.sent_at_ms)
+        return any(0 <= slot - own < ahead for slot in self._nameless.get(row.sender, ()))
 
     def _take_back(self, known: list[Delivery]) -> None:
         """Let runs send what an earlier rebuild gave up: it is certainly not there."""
@@ -326,7 +364,7 @@ class GroupHistory:
         newest = (self._stream.newest_sent_ms, self._stream.newest_order)
         is_last = newest == (row.sent_at_ms, row.order_key)
         undecided = {each.part: each for each in known}
-        if is_last or not row.bodies:
+        if is_last or not row.bodies or self._rules.late_goes_to_its_time:
             self._ground.findings.count(_KIND, Found.MISSING, reason="last_parts")
             return
         for part in range(known[0].parts):
@@ -336,14 +374,17 @@ class GroupHistory:
 
     # --- the ledger -----------------------------------------------------------------------------
 
+    def _random(self, row: PlannedMessage, part: int) -> int:
+        return vendor_random(row.message_key, part, bits=self._rules.random_bits)
+
     def _refuse(self, row: PlannedMessage, part: int, reason: str) -> None:
         """Say that no run may send a part, unless the ledger knows better."""
         delivery = new_delivery(
             row,
             part,
-            slot=row.sent_at_ms // 1000,
-            random=vendor_random(row.message_key, part),
-            render_version=self._tools.rules.render_version,
+            slot=self._state.own_slot(row.sent_at_ms),
+            random=self._random(row, part),
+            render_version=self._rules.render_version,
             run_id=self._tools.run_id,
         )
         self._state.moves.append(reject(delivery, code=None, reason=reason))

@@ -7,9 +7,13 @@ from functools import partial
 from itertools import groupby, islice
 from typing import get_args
 
+import msgspec
+
 from chat_migration.delivery.frontiers import look_up
 from chat_migration.delivery.holding import HeldWork, run_held
+from chat_migration.delivery.listing import list_members, owner_among
 from chat_migration.delivery.tally import RowLine
+from chat_migration.delivery.tips import read_profile
 from chat_migration.ledger.records import GroupRecord
 from chat_migration.ledger.states import EntityState
 from chat_migration.model import Conversation, GroupType, RecordType
@@ -19,8 +23,8 @@ from chat_migration.rebuild.findings import ADVICE, Found
 from chat_migration.rebuild.ground import Ground
 from chat_migration.rebuild.group_history import GroupHistory
 from chat_migration.rebuild.reading import UnreadableGroupError
-from chat_migration.targets.base import Frontier, GroupAddress
-from chat_migration.targets.tencent_chat.limits import GROUPS_PER_QUERY
+from chat_migration.targets.base import Failure, Frontier, GroupAddress
+from chat_migration.targets.verbs import Verb
 
 OURS = (EntityState.CREATED, EntityState.ADOPTED)
 
@@ -39,12 +43,13 @@ class GroupRebuild:
                 self._count(group, Found.NOT_SENT)
                 self._count_rows(group, Found.NOT_SENT)
         wanted = [each for each in groups if self._is_wanted(each)]
-        self._look(_batches(iter([each for each in wanted if not each.topic_id]), GROUPS_PER_QUERY))
+        at_once = self._tools.sizes.frontiers
+        self._look(_batches(iter([each for each in wanted if not each.topic_id]), at_once))
         topics = sorted((each for each in wanted if each.topic_id), key=lambda each: each.group_id)
         self._look(
             part
             for _, of_group in groupby(topics, key=lambda each: each.group_id)
-            for part in _batches(self._in_our_communities(of_group), GROUPS_PER_QUERY)
+            for part in _batches(self._in_our_communities(of_group), at_once)
         )
 
     def _rows_of(self, group: PlannedGroup) -> int:
@@ -75,8 +80,8 @@ class GroupRebuild:
         if not batch:
             return
         addresses = [GroupAddress(each.group_id, each.topic_id) for each in batch]
-        api = "get_topic" if batch[0].topic_id else "get_group_info"
-        for group, found in zip(batch, look_up(self._tools, api, addresses), strict=True):
+        verb = Verb.TOPIC_FRONTIERS if batch[0].topic_id else Verb.GROUP_FRONTIERS
+        for group, found in zip(batch, look_up(self._tools, verb, addresses), strict=True):
             yield HeldWork(
                 conversation=group.conversation,
                 run=partial(self._one, group, found),
@@ -97,10 +102,22 @@ class GroupRebuild:
             self._not_there(group, found, is_known=is_known)
             return
         try:
-            self._there(group, found, is_known=is_known)
+            self._there(group, self._told(group, found), is_known=is_known)
         except UnreadableGroupError as refused:
             self._refuse(group, "unreadable", str(refused), is_known=is_known)
         self._ground.tools.progress.advance(self._ground.findings.done)
+
+    def _told(self, group: PlannedGroup, found: Frontier) -> Frontier:
+        """Return a group with what its frontier does not tell, where the target tells that elsewhere."""
+        if group.topic_id or found.created_s:
+            return found
+        profile = read_profile(self._tools, group.group_id, operator=group.owner_id)
+        listed = list_members(self._tools, group.group_id)
+        if isinstance(listed, Failure):
+            raise UnreadableGroupError(listed)
+        return msgspec.structs.replace(
+            found, name=profile.name, created_s=profile.created_s, owner_id=owner_among(listed)
+        )
 
     def _not_there(self, group: PlannedGroup, found: Frontier, *, is_known: bool) -> None:
         if found.failure is not None:
@@ -116,7 +133,8 @@ class GroupRebuild:
         if place is not None and found.next_sequence > 1:
             is_ours = self._replay(group, found, place, is_known=is_known)
         else:
-            is_ours = is_known or (_looks_same(group, found) and found.next_sequence <= 1)
+            is_empty = found.next_sequence <= 1 or self._tools.rules.late_goes_to_its_time
+            is_ours = is_known or (_looks_same(group, found) and is_empty)
             if is_ours:
                 self._count_rows(group, Found.MISSING)
             if is_ours and not is_known:
@@ -139,7 +157,9 @@ class GroupRebuild:
         history = GroupHistory(self._ground, place, found, claim)
         history.replay()
         is_ours = is_known or history.recognised > 0
-        if not is_ours and not (_looks_same(group, found) and history.fits_by_position()):
+        # Where nobody's messages are in the way of ours, those of others, or notices, make a group no less ours.
+        fits = self._tools.rules.late_goes_to_its_time or history.fits_by_position()
+        if not is_ours and not (_looks_same(group, found) and fits):
             self._ground.findings.messages(foreign=history.foreign)
             return False
         history.finish()
@@ -236,9 +256,12 @@ class GroupRebuild:
 
 
 def _looks_same(group: PlannedGroup, found: Frontier) -> bool:
-    """Tell whether a group has type and creation time of the planned one."""
-    same_type = bool(group.topic_id) or found.type.lower() == group.type
-    return same_type and found.created_s == group.created_s
+    """Tell whether a group has type and creation time of the planned one; without types the name speaks for it."""
+    if group.topic_id or found.type:
+        same = bool(group.topic_id) or found.type.lower() == group.type
+    else:
+        same = found.name == group.name
+    return same and found.created_s == group.created_s
 
 
 def _type_of(group: PlannedGroup, found: Frontier) -> str:

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from chat_migration.delivery.frontiers import look_up
 from chat_migration.delivery.holding import HeldWork, run_held
+from chat_migration.delivery.listing import list_members
 from chat_migration.delivery.members import positions_of
 from chat_migration.delivery.unread import WITHOUT_UNREAD, wanted_counts
 from chat_migration.ledger.records import GroupRecord, ReadPosition
@@ -16,7 +17,8 @@ from chat_migration.planning.tables import PlannedMember
 from chat_migration.rebuild.findings import Found
 from chat_migration.rebuild.ground import Ground
 from chat_migration.rebuild.groups import OURS
-from chat_migration.targets.base import Failure, GroupAddress, MemberPage, StoredMember
+from chat_migration.targets.base import Failure, GroupAddress, StoredMember
+from chat_migration.targets.verbs import Verb
 
 _KNOWN = (EntityState.CREATED, EntityState.ADOPTED)
 _KIND = RecordType.MEMBERS
@@ -32,7 +34,8 @@ class MemberRebuild:
         """List the members of every group of ours about which the ledger does not know everything."""
         by_group = groupby(self._tools.plan.members(), key=lambda each: each.group_id)
         run_held(self._tools, (self._work(name, list(rows)) for name, rows in by_group))
-        self._clean_without_members()
+        if self._tools.rules.sets_unread:
+            self._clean_without_members()
 
     def _clean_without_members(self) -> None:
         """Take the mark off groups of which nobody's unread count is known, so that none is ever set."""
@@ -82,25 +85,8 @@ class MemberRebuild:
 
     def _list(self, group: GroupRecord) -> dict[str, StoredMember] | None:
         """Return the group's members by account, or None if the target does not show them."""
-        listed: dict[str, StoredMember] = {}
-        cursor = ""
-        while True:
-            page = self._page(group, cursor)
-            if page is None:
-                return None
-            listed |= {each.account_id: each for each in page.members}
-            if not page.cursor or page.cursor == cursor:
-                return listed
-            cursor = page.cursor
-
-    def _page(self, group: GroupRecord, cursor: str) -> MemberPage | None:
-        page = self._tools.caller.call(
-            "get_group_member_info",
-            lambda: self._tools.target.read_members(
-                group.group_id, community=group.type == "community", cursor=cursor
-            ),
-        )
-        return None if isinstance(page, Failure) else page
+        listed = list_members(self._tools, group.group_id, community=group.type == "community")
+        return None if isinstance(listed, Failure) else listed
 
     def _restore(
         self,
@@ -158,8 +144,16 @@ class MemberRebuild:
                 RecordType.UNREAD, Found.NOT_SENT, len(stated), "live_group"
             )
             return
+        if not self._tools.rules.sets_unread:
+            # Nobody tells what was cleared; the group keeps its mark, and the next run clears it.
+            self._ground.findings.count(
+                RecordType.UNREAD, Found.MISSING, len(stated), "not_set_yet"
+            )
+            return
         positions = [each for each in ledger.positions(group.group_id) if each.account_id in listed]
-        wanted = wanted_counts(ledger, group.conversation, positions)
+        wanted = wanted_counts(
+            ledger, group.conversation, positions, slot_ms=self._tools.rules.slot_ms
+        )
         counts = self._counts(group, positions, listed)
         settled = _last_set(positions, counts) if counts is not None else -1
         told: dict[str, int] = {}
@@ -183,7 +177,7 @@ class MemberRebuild:
 
         The newest sequence less the one that a member has read up to. Source: get_group_member_info (1047/34948).
         """
-        (found,) = look_up(self._tools, "get_group_info", [GroupAddress(group.group_id)])
+        (found,) = look_up(self._tools, Verb.GROUP_FRONTIERS, [GroupAddress(group.group_id)])
         read = {each.account_id: listed[each.account_id].read_sequence for each in positions}
         if not found.exists or None in read.values():
             return None

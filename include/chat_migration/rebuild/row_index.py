@@ -27,22 +27,24 @@ class RowIndex:
     Args:
         rows: yields the rows from the oldest on, each time it is called.
         candidates: how many candidates the messages may have.
+        bits: how wide a ``Random`` is; of a wide one the upper half of a number stands in the table.
     """
 
-    def __init__(self, rows: Rows, *, candidates: int = CANDIDATES) -> None:
-        self._rows, self._candidates = rows, candidates
+    def __init__(self, rows: Rows, *, candidates: int = CANDIDATES, bits: int = 32) -> None:
+        self._rows, self._candidates, self._bits = rows, candidates, bits
         self._tables: list[npt.NDArray[np.uint64]] = []
 
     def find(self, random: int) -> Iterator[int]:
         """Yield the numbers of the rows of which a part may have a ``Random``: the likely ones, then the others."""
-        yield from _lookup(self._table(0), random)
+        short = _short(random, self._bits)
+        yield from _lookup(self._table(0), short)
         if self._candidates > 1:
-            yield from _lookup(self._table(1), random)
+            yield from _lookup(self._table(1), short)
 
     def _table(self, number: int) -> npt.NDArray[np.uint64]:
         while len(self._tables) <= number:
             wanted = range(1, self._candidates) if self._tables else range(1)
-            self._tables.append(_table(self._rows(), wanted))
+            self._tables.append(_table(self._rows(), wanted, self._bits))
         return self._tables[number]
 
 
@@ -71,25 +73,31 @@ class SeenParts:
         return bool(self._rows[number]) and part in self._split.get(number, {0})
 
 
-def part_of(row: PlannedMessage, random: int, *, parts: Iterable[int] | None = None) -> int | None:
+def part_of(
+    row: PlannedMessage, random: int, *, parts: Iterable[int] | None = None, bits: int = 32
+) -> int | None:
     """Return which part of a row has a ``Random``, or None; a row that is no longer sent may have been one part."""
     for part in range(max(1, len(row.bodies))) if parts is None else parts:
         for candidate in range(CANDIDATES):
-            if vendor_random(row.message_key, part, candidate) == random:
+            if vendor_random(row.message_key, part, candidate, bits=bits) == random:
                 return part
     return None
 
 
-def _table(rows: Iterator[PlannedMessage], candidates: range) -> npt.NDArray[np.uint64]:
+def _table(rows: Iterator[PlannedMessage], candidates: range, bits: int) -> npt.NDArray[np.uint64]:
     entries = array("Q")
     for number, row in enumerate(rows):
         for part in range(max(1, len(row.bodies))):
             for candidate in candidates:
-                entries.append(
-                    vendor_random(row.message_key, part, candidate) << _ROW_BITS | number
-                )
+                random = vendor_random(row.message_key, part, candidate, bits=bits)
+                entries.append(_short(random, bits) << _ROW_BITS | number)
     table = np.frombuffer(entries, dtype=np.uint64) if entries else np.empty(0, np.uint64)
     return np.sort(table)
+
+
+def _short(random: int, bits: int) -> int:
+    """Return what of a ``Random`` fits beside a row's number: the rows found then may have it, or another."""
+    return random >> max(0, bits - (64 - _ROW_BITS))
 
 
 def _lookup(table: npt.NDArray[np.uint64], random: int) -> list[int]:

@@ -24,7 +24,6 @@ from chat_migration.reporting.report import ApiReport, RunReport, SlotReport
 from chat_migration.reporting.windows import window_report
 from chat_migration.run import Run
 from chat_migration.store.extract import Extract, Manifest
-from chat_migration.targets.tencent_chat.limits import APIS
 
 PROBLEMS = "problems/"
 """The one table of an extract that a report reads."""
@@ -90,7 +89,7 @@ class ReportBuilder:
                 lifted=sum(part.lifted for part in self._parts),
                 max_drift_seconds=max((part.max_drift_seconds for part in self._parts), default=0),
             ),
-            calls={api: _api_report(api, of) for api, of in sorted(calls.items())},
+            calls={api: self._api_report(api, of) for api, of in sorted(calls.items())},
             calls_by_second=_timeline(calls),
             seconds=self._seconds(),
             in_doubt=in_doubt,
@@ -131,6 +130,15 @@ class ReportBuilder:
         is_off = self._run.settings.sync_profiles == "off" or self._run.settings.dry_run
         return is_off or (bool(done) and not any(part.open_work for part in done))
 
+    def _api_report(self, api: str, calls: ApiCalls) -> ApiReport:
+        return ApiReport(
+            count=calls.count,
+            throttled=calls.throttled,
+            retried=calls.retried,
+            peak_per_second=max(calls.by_second.values(), default=0),
+            writes=self._run.connection.apis[api].writes,
+        )
+
     def _seconds(self) -> dict[str, float]:
         seconds: dict[str, float] = {}
         for part in self._parts:
@@ -144,16 +152,6 @@ def _sum_read(manifests: list[Manifest], carried: dict[str, int]) -> dict[str, i
     for manifest in manifests:
         read.update({str(kind): count for kind, count in manifest.rows_read.items()})
     return dict(read)
-
-
-def _api_report(api: str, calls: ApiCalls) -> ApiReport:
-    return ApiReport(
-        count=calls.count,
-        throttled=calls.throttled,
-        retried=calls.retried,
-        peak_per_second=max(calls.by_second.values(), default=0),
-        writes=APIS[api].writes,
-    )
 
 
 def _timeline(calls: dict[str, ApiCalls]) -> dict[str, list[tuple[int, int]]]:

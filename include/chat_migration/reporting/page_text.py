@@ -81,7 +81,7 @@ def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-def amount(count: int, unit: str, plural: str = "") -> str:
+def amount(count: float, unit: str, plural: str = "") -> str:
     """Return a count with its unit.
 
     >>> amount(1382, "row"), amount(1, "row")

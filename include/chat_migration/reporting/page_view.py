@@ -252,6 +252,9 @@ def quoted_facts(report: RunReport) -> list[tuple[str, str]]:
         ("Late: the group holds newer messages", amount(quote.late_rows, "row")),
         ("Groups that reach the present", amount(quote.deferred_groups, "group")),
         ("Older than the app's retention", amount(quote.older_than_retention, "message")),
+        ("Older than the target takes", amount(quote.too_old, "message")),
+        ("Too old before their turn", amount(quote.expiring, "message")),
+        ("Groups with a chosen owner", amount(quote.chosen_owners, "group")),
         ("Read positions of one-to-one chats", amount(quote.direct_reads, "position")),
     )
     return facts + [(name, text) for name, text in counted if not text.startswith("0 ")]

@@ -24,8 +24,8 @@ class ApiReport(BaseModel):
 class SlotReport(BaseModel):
     """How far messages were moved to keep a group's order."""
 
-    lifted: int = Field(description="Parts whose second was taken, and which got a later one.")
-    max_drift_seconds: int = Field(description="The furthest that one was moved, seconds.")
+    lifted: int = Field(description="Parts whose time was taken, and which got a later one.")
+    max_drift_seconds: int | float = Field(description="The furthest that one was moved, seconds.")
 
 
 class SpanReport(BaseModel):

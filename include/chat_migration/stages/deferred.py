@@ -121,7 +121,7 @@ def _lines(parts: list[Path]) -> Iterator[RowLine]:
 
 
 def _is_settled(parts: list[Delivery]) -> bool:
-    return len(parts) >= parts[0].parts and all(each.state in _SETTLED for each in parts)
+    return len(parts) >= len(parts[0].pieces) and all(each.state in _SETTLED for each in parts)
 
 
 def _keep_fresh(run: Run, ledger: Ledger, waiting: set[str]) -> list[DeferredRow]:

@@ -26,7 +26,6 @@ from chat_migration.store.exports import LeaveOut, local_export
 from chat_migration.store.extract import Extract, Manifest
 from chat_migration.store.file_index import FileIndex
 from chat_migration.store.stage import open_stage
-from chat_migration.targets.tencent_chat.target import TencentTarget
 from chat_migration.window import RunWindow
 
 CHECK_ATTEMPTS = 4
@@ -202,7 +201,7 @@ def _part(run: Run, drop: Drop, leave_out: LeaveOut | None, stack: ExitStack) ->
 
 def _check_target(run: Run) -> None:
     """Prove address, app and secret; a passing fault is tried again for a few seconds."""
-    target = TencentTarget.connect(run.connection, clock=run.clock)
+    target = run.connection.connect(run.clock)
     attempts = Retrying(
         retry=retry_if_exception_type(TargetUnreachableError),
         stop=stop_after_attempt(CHECK_ATTEMPTS),

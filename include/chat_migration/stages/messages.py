@@ -15,7 +15,6 @@ from chat_migration.delivery.rows import KeyConflicts
 from chat_migration.planning.tables import MessageReader, PlannedConversation
 from chat_migration.run import Run
 from chat_migration.stages.result import StageResult, result_of
-from chat_migration.targets.tencent_chat.limits import GROUPS_PER_QUERY
 from chat_migration.workbench import delivering
 
 
@@ -47,7 +46,7 @@ def import_group_messages(run: Run, shard: int = 0) -> StageResult:
         places = tools.plan.conversations("group", shard)
         conflicts = KeyConflicts(run.settings.max_key_conflicts)
         total = sum(each.rows for each in places)
-        frontiers = Frontiers(tools, places, per_call=GROUPS_PER_QUERY)
+        frontiers = Frontiers(tools, places, per_call=tools.sizes.frontiers)
         with (
             closing(MessageReader(tools.plan.messages_path("group", shard))) as reader,
             reporting(tools.progress, "group messages", total, "messages"),

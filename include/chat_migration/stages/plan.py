@@ -24,7 +24,7 @@ from chat_migration.stages.extract import extract_export
 from chat_migration.stages.result import StageResult, advance
 from chat_migration.store.extract import Extract
 from chat_migration.window import RunWindow, Window
-from chat_migration.workbench import drop_scratch, open_ledger, rates, rules_of, sizes_of
+from chat_migration.workbench import drop_scratch, open_ledger
 
 
 def plan_import(run: Run) -> StageResult:
@@ -40,7 +40,8 @@ def plan_import(run: Run) -> StageResult:
             ledger,
             run.settings,
             run.clock,
-            sizes_of(run.connection),
+            run.connection.sizes(),
+            run.connection.rules(),
             retention_days=run.connection.retention_days,
             judge=_judge,
         )
@@ -54,7 +55,7 @@ def plan_import(run: Run) -> StageResult:
             extracts,
             plan,
             settings=run.settings,
-            rules=rules_of(run.connection),
+            rules=run.connection.rules(),
             ledger=ledger,
             forecast=forecast,
             advance=partial(advance, run),
@@ -63,7 +64,7 @@ def plan_import(run: Run) -> StageResult:
             left_before_ms=None
             if begin_ms is None or not missing(Window(None, begin_ms), complete)
             else begin_ms,
-        ).build(rates(run.connection))
+        ).build(run.connection.rates())
         run.progress.end()
     seconds = run.clock.monotonic() - started
     if not run.settings.dry_run:
@@ -81,7 +82,7 @@ def plan_import(run: Run) -> StageResult:
         seconds=seconds,
         path=run.artefacts.place(f"{run.place}/plan"),
         summary=quote.text(),
-        stranded=quote.stranded_groups,
+        stranded=0 if quote.late_to_their_time else quote.stranded_groups,
     )
 
 

@@ -14,7 +14,6 @@ from chat_migration.model import Conversation, Outcome, RecordType
 from chat_migration.planning.tables import Plan
 from chat_migration.run import Run
 from chat_migration.stages.result import StageResult, result_of
-from chat_migration.targets.tencent_chat.limits import REMOVALS_PER_CALL
 from chat_migration.workbench import delivering
 
 _MESSAGES = "group"
@@ -37,7 +36,7 @@ def sync_group_profiles(run: Run) -> StageResult:
         return StageResult(stage="profiles", rows={}, seconds=0.0)
     with delivering(run, "profiles") as tools:
         unsettled = unsettled_groups(run, tools.plan)
-        ProfileSync(tools, unsettled, removals=REMOVALS_PER_CALL).run()
+        ProfileSync(tools, unsettled, removals=tools.sizes.removals).run()
         return result_of("profiles", tools, run)
 
 

@@ -33,9 +33,11 @@ def open_window(
         The decision in words; or, for a scheduled run that has been overtaken, that nothing is left to do.
 
     Raises:
-        UsageError: the run has no window that can be, or it began with another one than is now asked for.
+        UsageError: the run has no window that can be, or it began with another one than is now asked for, or into
+            another app.
     """
     started = run.clock.monotonic()
+    _refuse_another_app(run)
     with open_ledger(run) as ledger:
         complete = ledger.complete_windows(run.settings.name_of_source)
         decided = _decide(run, ledger, kind, interval, complete)
@@ -43,6 +45,7 @@ def open_window(
             return decided
         run.artefacts.prepare()
         # The note comes first: what the ledger knows of a run without one is less.
+        run.note_app()
         run.note_window(decided)
         if not run.settings.dry_run:
             window = decided.window
@@ -72,6 +75,20 @@ def _decide(
         return calendar.decide(kind, given, interval, complete, settings.lookback, zone=zone)
     _refuse_another(run.run_id, began, given)
     return noted or calendar.resume(kind, began, complete, settings.lookback, zone=zone)
+
+
+def _refuse_another_app(run: Run) -> None:
+    """Refuse the id of a run that goes into another app.
+
+    Raises:
+        UsageError: its plan and report would be taken for this run's.
+    """
+    noted = run.noted_app
+    if noted not in ("", run.connection.app):
+        raise UsageError(
+            f"The run `{run.run_id}` goes into `{noted}`, not into `{run.connection.app}`.",
+            advice="Give this run an id of its own.",
+        )
 
 
 def _refuse_another(run_id: str, began: Window, given: Window) -> None:

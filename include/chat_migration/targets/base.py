@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from chat_migration.errors import MigrationError
 from chat_migration.model import GroupType, JoinPolicy, Role
 
 # --- what is sent -------------------------------------------------------------------------------
@@ -39,6 +40,8 @@ class GroupSpec(msgspec.Struct, frozen=True, kw_only=True):
     join: JoinPolicy | None = None
     created_s: int
     with_topics: bool = False
+    members: tuple[str, ...] = ()
+    """Who is in it from its creation on, besides the owner; at most as many as the target's rules say."""
 
 
 class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +92,7 @@ class GroupMessageOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DirectMessageOut(msgspec.Struct, frozen=True, kw_only=True):
-    """One one-to-one message as it is sent."""
+    """One one-to-one message as it is sent; ``viewer`` is whose copy, "" where both people see the same one."""
 
     sender: str
     recipient: str
@@ -99,12 +102,23 @@ class DirectMessageOut(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     metadata: str = ""
     as_unread: bool = False
+    viewer: str = ""
+
+
+class GroupKey(msgspec.Struct, frozen=True, kw_only=True):
+    """By what a group message that is there is known."""
+
+    sender: str
+    slot: int
+    random: int
+    sequence: int
 
 
 class DirectKey(msgspec.Struct, frozen=True, kw_only=True):
     """By what a one-to-one message is known in the target.
 
-    ``text`` is the target's own name for it, where it was looked up; "": made of the numbers.
+    ``text`` is the target's own name for it, where it was looked up; "": made of the numbers. ``viewer`` as for
+    :class:`DirectMessageOut`.
     """
 
     sender: str
@@ -113,6 +127,18 @@ class DirectKey(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     random: int
     text: str = ""
+    viewer: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Down to where a group is read back: what bears a lower sequence *or* an earlier slot may be left out.
+
+    ``newest`` is the sequence to begin at, for targets that can; 0: everything newer is of interest.
+    """
+
+    sequence: int = 0
+    slot: int = 0
+    newest: int = 0
 
 
 # --- what comes back ----------------------------------------------------------------------------
@@ -142,6 +168,8 @@ class Advice(enum.Enum):
     """Too many items in one call."""
     LATE = "late"
     """The send time is not accepted: read the frontier again and plan the rest anew."""
+    TOO_OLD = "too_old"
+    """Older than what the app keeps, as of this moment: this record is refused, newer ones may go on."""
     REJECT_ITEM = "reject_item"
     """This record is refused for good; the others may go on."""
     MISSING_MESSAGE = "missing_message"
@@ -182,7 +210,9 @@ class Done(msgspec.Struct, frozen=True):
 
     was_there: bool = False
     sequence: int | None = None
-    """The number that the target gave to a group message."""
+    """The number that the target gave to a message."""
+    refused: tuple[tuple[str, Failure], ...] = ()
+    """First members of a group who are not in it, and why."""
 
 
 ItemResult = Done | Failure
@@ -216,13 +246,17 @@ class StoredProfile(msgspec.Struct, frozen=True, kw_only=True):
     max_members: int | None = None
     join: JoinPolicy | None = None
     owner_id: str = ""
+    created_s: int = 0
     newest_slot: int | None = None
     next_sequence: int = 1
     failure: Failure | None = None
 
 
 class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message read back. ``sequence`` of a one-to-one message is the one that we chose."""
+    """A message read back. ``sequence`` of a one-to-one message is the one that we chose, where we do.
+
+    ``random`` 0: nothing tells which message it was, because it was withdrawn or has expired.
+    """
 
     sender: str
     slot: int
@@ -240,19 +274,15 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Some messages of a conversation, newest first, and whether older ones remain."""
+    """Some messages of a conversation, newest first; ``cursor`` asks for older ones, "": none of interest is left.
+
+    A page may be empty before older ones follow, and may repeat messages of the page before.
+    """
 
     messages: tuple[StoredMessage, ...]
-    more: bool
+    cursor: str = ""
     rest_expired: bool = False
     """Whether the target says that older ones are past their retention and not shown."""
-
-
-class DirectPage(msgspec.Struct, frozen=True):
-    """One-to-one messages of a stretch of time; ``cursor`` asks for older ones, None: there are none."""
-
-    messages: tuple[StoredMessage, ...]
-    cursor: tuple[int, str] | None
 
 
 class StoredMember(msgspec.Struct, frozen=True, kw_only=True):
@@ -291,16 +321,22 @@ class Target(Protocol):
     def import_accounts(self, accounts: Sequence[AccountSpec]) -> list[ItemResult] | Failure:
         """Create accounts; repeatable."""
 
+    def change_accounts(self, accounts: Sequence[AccountSpec]) -> list[ItemResult] | Failure:
+        """Write the profiles of accounts that are there; repeatable."""
+
     def create_group(self, group: GroupSpec) -> ItemResult:
-        """Create one group."""
+        """Create one group; :attr:`Done.refused` names first members who are not in it."""
 
     def create_topic(self, topic: TopicSpec) -> ItemResult:
         """Create one topic."""
 
     def add_members(
-        self, group_id: str, members: Sequence[MemberSpec]
+        self, group_id: str, members: Sequence[MemberSpec], *, operator: str
     ) -> list[ItemResult] | Failure:
-        """Add members to a group; repeatable."""
+        """Add members to a group; never adds anybody twice.
+
+        ``operator``, here and below, is in whose name it is done where the target wants one: the group's owner.
+        """
 
     def send_group_messages(
         self,
@@ -318,14 +354,13 @@ class Target(Protocol):
     def send_direct_message(self, message: DirectMessageOut) -> ItemResult:
         """Write one past one-to-one message; repeatable."""
 
-    def has_direct_message(self, message: DirectMessageOut) -> bool | Failure:
-        """Tell whether a one-to-one message is there."""
-
-    def change_group_message(self, address: GroupAddress, sequence: int, body: str) -> ItemResult:
+    def change_group_message(
+        self, address: GroupAddress, key: GroupKey, body: str, *, operator: str
+    ) -> ItemResult:
         """Replace the body of a message that is there; repeatable."""
 
     def withdraw_group_messages(
-        self, address: GroupAddress, sequences: Sequence[int]
+        self, address: GroupAddress, keys: Sequence[GroupKey]
     ) -> list[ItemResult] | Failure:
         """Withdraw messages, at most as many as one call takes; repeatable."""
 
@@ -341,40 +376,56 @@ class Target(Protocol):
     def set_unread(self, group_id: str, account_id: str, count: int) -> ItemResult:
         """Set one member's unread count; repeatable."""
 
-    def read_profile(self, group_id: str) -> StoredProfile | Failure:
+    def clear_unread(self, account_id: str, *, group_id: str = "", peer_id: str = "") -> ItemResult:
+        """Clear the unread count of one person in a group, or with somebody; repeatable."""
+
+    def read_profile(self, group_id: str, *, operator: str) -> StoredProfile | Failure:
         """Return a group as the target shows it."""
 
-    def change_profile(self, change: ProfileChange) -> ItemResult:
+    def change_profile(self, change: ProfileChange, *, operator: str) -> ItemResult:
         """Write some fields of a group's profile; repeatable."""
 
-    def change_owner(self, group_id: str, account_id: str) -> ItemResult:
+    def change_owner(self, group_id: str, account_id: str, *, operator: str) -> ItemResult:
         """Give a group to one of its members; repeatable."""
 
-    def change_role(self, group_id: str, account_id: str, role: Role) -> ItemResult:
+    def change_role(
+        self, group_id: str, account_id: str, role: Role, *, operator: str
+    ) -> ItemResult:
         """Make a member an admin or a plain member; repeatable. Never for or to the owner."""
 
-    def remove_members(self, group_id: str, accounts: Sequence[str]) -> ItemResult:
+    def remove_members(
+        self, group_id: str, accounts: Sequence[str], *, operator: str
+    ) -> ItemResult:
         """Remove members, all or none; who is none counts as removed. Repeatable."""
 
     def frontiers(self, addresses: Sequence[GroupAddress]) -> list[Frontier] | Failure:
         """Return the state of groups or topics, in the same order."""
 
-    def read_group(self, address: GroupAddress, *, below: int | None) -> Page | Failure:
-        """Return a page of messages with a sequence of at most ``below`` (None: the newest)."""
+    def read_group(self, address: GroupAddress, *, since: Mark, cursor: str) -> Page | Failure:
+        """Return a page of messages, withdrawn ones included; ``cursor`` is that of the page before, "" for the first.
+
+        The last page is the one after which nothing newer than ``since`` can follow.
+        """
 
     def read_direct(
-        self,
-        viewer: str,
-        peer: str,
-        *,
-        first_s: int,
-        last_s: int,
-        cursor: tuple[int, str] | None,
-    ) -> DirectPage | Failure:
-        """Return a page of what two people told each other in some seconds, as one of them sees it, newest first.
+        self, viewer: str, peer: str, *, first_slot: int, last_slot: int, cursor: str
+    ) -> Page | Failure:
+        """Return a page of what two people told each other in a stretch of time, as one of them sees it.
 
-        ``cursor`` is that of the page before, None for the first.
+        ``cursor`` is that of the page before, "" for the first.
         """
 
     def read_members(self, group_id: str, *, community: bool, cursor: str) -> MemberPage | Failure:
         """Return a page of a group's members; ``cursor`` is that of the page before, "" for the first."""
+
+    def stop_error(self, failed: Failure, *, done: str = "") -> MigrationError:
+        """Return the error with which a run stops for a failure; ``done``: what has been done already."""
+
+    def oldest_slot(self) -> int | None:
+        """Return the oldest slot that the app takes at this moment; None: there is no bound."""
+
+    def renew_signature(self) -> None:
+        """Sign anew with the next call."""
+
+    def close(self) -> None:
+        """Close the connections."""

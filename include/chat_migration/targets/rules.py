@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from chat_migration.model import Element
+from chat_migration.targets.verbs import Verb
 
 
 class ProfileCaps(msgspec.Struct, frozen=True, kw_only=True):
-    """The longest profile texts that a target takes, UTF-8 bytes; member counts by themselves."""
+    """The longest profile texts that a target takes, UTF-8 bytes; member counts by themselves.
+
+    ``group_name_in_characters``: ``group_name`` counts UTF-16 characters.
+    """
 
     account_name: int
     account_avatar: int
@@ -22,6 +26,7 @@ class ProfileCaps(msgspec.Struct, frozen=True, kw_only=True):
     topic_name: int
     default_members: int
     max_members: int
+    group_name_in_characters: bool = False
 
 
 class Unsendable(Exception):
@@ -41,6 +46,40 @@ class TargetRules(Protocol):
     caps: ProfileCaps
     render_version: int
     """Kept with every delivery: tells which code made a body."""
+    slot_ms: int
+    """How long one slot is, milliseconds: what the target's times are counted in."""
+    direct_copies: int
+    """In how many calls a one-to-one message is sent: 1, or 2 where each of the two people has a copy."""
+    chooses_direct_sequence: bool
+    """Whether a one-to-one message bears a sequence of ours, by which the target drops a repeat; else it gives one."""
+    late_goes_to_its_time: bool
+    """Whether a group message may be older than the newest one of its group."""
+    has_topics: bool
+    only_type: str
+    """The type that every group gets where the target has but one; "" where it has them all."""
+    folds_case: bool
+    """Whether ids that differ in upper and lower case only may be one for the target."""
+    needs_owner: bool
+    """Whether no group can be created without an owner."""
+    first_members: int
+    """How many members a group can be created with, besides its owner."""
+    random_bits: int
+    """How wide the number is by which a message is recognised."""
+    group_fields: frozenset[str]
+    """Which fields of a group's profile the target keeps and lets be changed, as :class:`ProfileChange` names them."""
+    adds_roles: bool
+    """Whether members are added with their roles; otherwise everybody joins as a plain member."""
+    tells_members: bool
+    """Whether adding somebody who is a member already is answered so; otherwise that looks like a refusal."""
+    seconds_between_member_calls: float
+    """How far apart two calls must be that add members to one group."""
+    sets_unread: bool
+    """Whether an unread count can be set to any number; otherwise it can only be cleared."""
+    api_of: Mapping[Verb, str]
+    """The vendor's API by what is asked of the target: whose share of the budget a call takes."""
+
+    def oldest_slot(self, now_ms: int) -> int | None:
+        """Return the oldest slot that the target takes at this moment; it slides with the clock. None: no bound."""
 
     def accepts_user_id(self, legacy_id: str) -> bool:
         """Tell whether a legacy id can be an account id as it is."""

@@ -15,9 +15,11 @@ from msgspec import to_builtins
 from chat_migration.home import Home
 from chat_migration.progress import LogProgress
 from chat_migration.run import Run
-from chat_migration_airflow.hooks.tencent_chat import TencentChatHook
+from chat_migration.targets.vendors import DEFAULT_TARGET
+from chat_migration_airflow.hooks import HOOKS
+from chat_migration_airflow.hooks.target import TargetHook
 from chat_migration_airflow.schedule import zone_name
-from chat_migration_airflow.windows import interval_of, kind_of, run_settings
+from chat_migration_airflow.windows import interval_of, kind_of, run_name, run_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -34,10 +36,11 @@ class MigrationOperator(BaseOperator):
     run works on the same one. Returns what the stage counted, its seconds and the path of what it wrote.
 
     Args:
-        tencent_chat_conn_id: the connection of the target's app. (templated)
+        target: where to, as ``--target`` of the command line names it.
+        conn_id: the connection of the target's app; by default that of the target. (templated)
     """
 
-    template_fields: Sequence[str] = ("tencent_chat_conn_id",)
+    template_fields: Sequence[str] = ("conn_id",)
     ui_color = "#e8f1fb"
 
     stage: ClassVar[str]
@@ -46,16 +49,17 @@ class MigrationOperator(BaseOperator):
     """Whether this stage has something to do when ``dry_run`` is set."""
 
     def __init__(
-        self, *, tencent_chat_conn_id: str = TencentChatHook.default_conn_name, **kwargs: Any
+        self, *, target: str = DEFAULT_TARGET, conn_id: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.tencent_chat_conn_id = tencent_chat_conn_id
+        self.target = target
+        self.conn_id = conn_id or HOOKS[target].default_conn_name
         self._run: Run | None = None
 
     @cached_property
-    def hook(self) -> TencentChatHook:
+    def hook(self) -> TargetHook:
         """Return the hook of this operator's connection."""
-        return TencentChatHook(self.tencent_chat_conn_id)
+        return HOOKS[self.target](self.conn_id)
 
     def call(self, run: Run, *parts: int) -> StageResult:
         """Call this operator's use case. Imported only here: a DAG file must stay cheap to parse."""
@@ -84,8 +88,9 @@ class MigrationOperator(BaseOperator):
 
     def make_run(self, context: Context, settings: Settings) -> Run:
         """Return the run that this DAG run is, and say in one line which it is."""
+        dag_run = context["dag_run"]
         run = Run(
-            run_id=context["dag_run"].run_id,
+            run_id=run_name(self.target, str(dag_run.run_type.value), dag_run.run_id),
             settings=settings,
             connection=self.hook.connection,
             home=Home.from_environment(),

@@ -27,7 +27,7 @@ SETTINGS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("given", SETTINGS, ids=str)
 def test_the_printed_command_brings_back_what_decides_the_keys(given: dict[str, Any]) -> None:
     settings = Settings(**given)
-    program, *words = shlex.split(rebuild_command(settings))
+    program, *words = shlex.split(rebuild_command(settings, "tencent:7"))
     assert program == "chat-migration"
     again = Settings.load(given_settings(parser().parse_args(words)), {})
     for name in (*MATTER, "source", "name_of_source", "export_path"):
@@ -36,6 +36,6 @@ def test_the_printed_command_brings_back_what_decides_the_keys(given: dict[str, 
 
 def test_what_does_not_matter_is_left_out() -> None:
     settings = Settings(export_path="e", shards=4, late_messages="append", to="2024-05-01")
-    assert rebuild_command(settings) == (
+    assert rebuild_command(settings, "tencent:7") == (
         "chat-migration rebuild --target tencent --source neutral --export e --source-name neutral"
     )

@@ -16,6 +16,8 @@ from chat_migration.planning.changes import calls_for, changes_of, tells_the_pas
 from chat_migration.planning.tables import PlannedGroup, PlannedMember
 from chat_migration.settings import Settings
 from chat_migration.targets.base import ProfileChange, StoredProfile
+from chat_migration.targets.tencent_chat.rules import TencentRules
+from chat_migration.targets.verbs import Verb
 from chat_migration.window import Window
 
 
@@ -52,6 +54,7 @@ def known(role: str = "member", state: EntityState = EntityState.CREATED) -> Mem
     return MemberRecord(state=state, role=role, run_id="r1")
 
 
+ALL_FIELDS = TencentRules.group_fields
 GONE = {"outcome": "skipped", "reason": "left"}
 
 
@@ -82,14 +85,21 @@ def test_only_what_a_row_states_and_the_target_holds_otherwise_is_written(
     stated: dict[str, Any], found: dict[str, Any], sent: dict[str, Any]
 ) -> None:
     there = StoredProfile(exists=True, **{"name": "Pier"} | found)
-    change = difference(group(**stated), there)
+    change = difference(group(**stated), there, ALL_FIELDS)
     expected = ProfileChange(group_id="pier", type="public", **sent) if sent else None
     assert change == expected
 
 
 def test_a_community_has_no_join_option_to_change() -> None:
     there = StoredProfile(exists=True, name="Pier", join="closed")
-    assert difference(group(type="community", join="free"), there) is None
+    assert difference(group(type="community", join="free"), there, ALL_FIELDS) is None
+
+
+def test_what_a_target_does_not_keep_is_no_difference() -> None:
+    row = group(introduction="a", notification="n", join="free", stated_members=40, name="Pier 9")
+    change = difference(row, StoredProfile(exists=True), {"name", "notification", "avatar_url"})
+    assert change == ProfileChange(group_id="pier", type="public", name="Pier 9", notification="n")
+    assert difference(row, StoredProfile(exists=True), {"avatar_url"}) is None
 
 
 # --- what differs -------------------------------------------------------------------------------
@@ -114,7 +124,7 @@ def test_a_role_is_set_where_it_differs(
 ) -> None:
     changes = changes_of(group(), record(), [row], {"bob": has} if has else {})
     assert len(changes.roles) == calls
-    assert calls_for(changes, removals_per_call=100).get("modify_group_member_info", 0) == calls
+    assert calls_for(changes, removals_per_call=100).get(Verb.CHANGE_ROLE, 0) == calls
 
 
 @pytest.mark.parametrize("state", list(EntityState))

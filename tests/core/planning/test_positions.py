@@ -54,7 +54,7 @@ def test_rows_of_both_sides_come_by_true_time_however_far_slots_were_lifted(
         if not ours
     ]
     earlier.sort(reverse=True)
-    assert list(newest_first(own, iter(earlier))) == sorted(rows, reverse=True)
+    assert list(newest_first(own, iter(earlier), 1000)) == sorted(rows, reverse=True)
 
 
 def test_no_more_of_the_history_is_read_than_is_needed() -> None:
@@ -66,6 +66,8 @@ def test_no_more_of_the_history_is_read_than_is_needed() -> None:
             read += 1
             yield second, second * 1000, "0", "ada", f"k{second}"
 
-    found = nth_newest_of_others(newest_first([((10_001_000, "0"), "ada")], history()), {"bob": 4})
+    found = nth_newest_of_others(
+        newest_first([((10_001_000, "0"), "ada")], history(), 1000), {"bob": 4}
+    )
     assert found == {"bob": (9_998_000, "0")}
     assert read < 10

@@ -40,6 +40,7 @@ def test_rows_and_reasons_add_up() -> None:
 
 def test_both_message_types_run_side_by_side_and_the_rest_in_turn() -> None:
     counter = QuoteCounter()
+    counter.message_apis = frozenset({"importmsg", "import_group_msg"})
     counter.calls.update({"importmsg": 1000, "import_group_msg": 3000, "import_group": 100})
     assert counter.quote(RATES).seconds_at_rate == 30 + 2
 
@@ -151,7 +152,7 @@ def test_a_table_has_its_records_fields_and_the_plans_version(
     TableWriter(tmp_path / "t.parquet", kind).close()
     schema = pq.read_schema(tmp_path / "t.parquet")
     assert tuple(schema.names) == kind.__struct_fields__
-    assert schema.metadata[b"plan_version"] == b"1"
+    assert schema.metadata[b"plan_version"] == b"2"
 
 
 @pytest.mark.parametrize(

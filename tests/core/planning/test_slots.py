@@ -8,7 +8,7 @@ from chat_migration.planning.slots import PARTS_PER_RANK, Slots, free_rank, rank
 
 
 def taken(newest: int | None, instants_ms: list[int], *, keep_ties: bool = False) -> list[int]:
-    slots = Slots(newest, keep_ties=keep_ties)
+    slots = Slots(newest, slot_ms=1000, keep_ties=keep_ties)
     return [slots.take(each) for each in instants_ms]
 
 
@@ -44,15 +44,21 @@ def test_ties_stay_where_they_are_kept(
     assert taken(newest, instants_ms, keep_ties=True) == expected
 
 
+def test_slots_of_a_millisecond_only_lift_what_stands_at_the_same_one() -> None:
+    slots = Slots(10_000, slot_ms=1, keep_ties=False)
+    instants_ms = (10_000, 10_000, 10_400, 10_401, 10_401)
+    assert [slots.take(each) for each in instants_ms] == [10_001, 10_002, 10_400, 10_401, 10_402]
+
+
 def test_the_last_slot_is_known() -> None:
-    slots = Slots(None, keep_ties=False)
+    slots = Slots(None, slot_ms=1000, keep_ties=False)
     for instant in (10_000, 10_100, 10_200, 10_300, 99_000):
         slots.take(instant)
     assert slots.last == 99
 
 
 def test_peeking_takes_nothing() -> None:
-    slots = Slots(10, keep_ties=False)
+    slots = Slots(10, slot_ms=1000, keep_ties=False)
     assert [slots.peek(10_000), slots.peek(10_000), slots.last] == [11, 11, 10]
     assert slots.take(10_000) == 11
 

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 from tests.clocks import START_MS, HandClock
+from tests.core.planning.plans import TENCENT, ZIM
 
 from chat_migration.keys import message_key
 from chat_migration.ledger.ledger import Ledger
 from chat_migration.ledger.moves import deliver, intend
 from chat_migration.ledger.records import Delivery, Stream
-from chat_migration.planning.forecast import BatchSizes, Forecast
+from chat_migration.planning.forecast import Forecast
 from chat_migration.planning.quote import Quote, QuoteCounter, Stranded
 from chat_migration.planning.tables import PlannedConversation, PlannedMessage
 from chat_migration.settings import Settings
+from chat_migration.targets.rules import TargetRules
+from chat_migration.targets.sizes import BatchSizes
 
 G, H, D = "group:g", "group:h", "direct:ada/bob"
 
@@ -37,7 +40,10 @@ def planned(place: str, second: int, bodies: int = 1) -> PlannedMessage:
 
 
 def forecast(
-    ledger: Ledger, judged: dict[str, tuple[str, str]] | None = None, late: str = "reject"
+    ledger: Ledger,
+    judged: dict[str, tuple[str, str]] | None = None,
+    late: str = "reject",
+    rules: TargetRules = TENCENT,
 ) -> Forecast:
     """Return a forecast that makes of known rows what ``judged`` says, by legacy id."""
 
@@ -49,7 +55,8 @@ def forecast(
         ledger,
         Settings.load({"late_messages": late}, {}),
         HandClock(START_MS + 86_400_000),
-        BatchSizes(messages=7, members=20, accounts=100),
+        BatchSizes(messages=7, members=20, accounts=100, removals=100, withdrawals=10),
+        rules,
         retention_days=None,
         judge=judge,
     )
@@ -151,6 +158,50 @@ def test_late_rows_that_are_appended_are_no_loss() -> None:
     )
     assert "appended out of order" in made.text()
     assert "stranded" not in made.text()
+
+
+@pytest.mark.parametrize(
+    ("late", "rows", "told"),
+    [
+        ("append", {"to_import": 2}, "note: rows of 1 groups are older than what is there"),
+        (
+            "reject",
+            {"late_rejected": 1, "to_import": 1},
+            "warning: rows of 1 groups would be stranded",
+        ),
+    ],
+)
+def test_late_rows_go_to_their_own_time_where_the_target_allows_it(
+    ledger: Ledger, late: str, rows: dict[str, int], told: str
+) -> None:
+    delivered(ledger, planned(G, 50))
+    made = forecast(ledger, late=late, rules=ZIM)
+    watched(made, G, planned(G, 10), planned(G, 100))
+    made.strand([], None)
+    assert made.counter.rows["group_messages"] == rows
+    assert made.counter.late_rows == 1
+    shown = made.counter.quote(dict.fromkeys(ZIM.api_of.values(), 20.0)).text()
+    assert told in shown
+    assert ("go to their own time" in shown) is (late == "append")
+    assert "time in the text" not in shown
+
+
+def test_what_others_write_makes_nothing_late_where_each_row_goes_to_its_time(
+    ledger: Ledger,
+) -> None:
+    delivered(ledger, planned(G, 1))
+    ledger.advance(G, [], stream=Stream(newest_sent_ms=START_MS, foreign_slot=START_MS + 90_000))
+    made = forecast(ledger, rules=ZIM)
+    watched(made, G, planned(G, 10))
+    assert (made.counter.late_rows, made.counter.rows["group_messages"]) == (0, {"to_import": 1})
+
+
+def test_a_changed_one_to_one_message_is_changed_in_each_copy(ledger: Ledger) -> None:
+    for part in (planned(D, 1), planned(D, 2)):
+        delivered(ledger, part)
+    made = forecast(ledger, {"m1": ("updated", "")}, rules=ZIM)
+    watched(made, D, planned(D, 1), planned(D, 3))
+    assert +made.counter.calls == {"EditC2cMsgBody": 1, "ImportPeerMsg": 2}
 
 
 def test_changes_and_withdrawals_are_counted_with_their_calls(ledger: Ledger) -> None:

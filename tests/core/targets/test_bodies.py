@@ -19,7 +19,6 @@ import pytest
 from pydantic import SecretStr
 from tests.clocks import HandClock
 
-from chat_migration.connection import TencentConnection
 from chat_migration.errors import (
     CredentialsError,
     MigrationError,
@@ -43,13 +42,16 @@ from chat_migration.targets.base import (
     DirectMessageOut,
     Failure,
     GroupAddress,
+    GroupKey,
     GroupMessageOut,
     GroupSpec,
+    Mark,
     MemberSpec,
     ProfileChange,
     TopicSpec,
 )
 from chat_migration.targets.tencent_chat.auth import Signer
+from chat_migration.targets.tencent_chat.connection import TencentConnection
 from chat_migration.targets.tencent_chat.limits import APIS
 from chat_migration.targets.tencent_chat.rules import TencentRules
 from chat_migration.targets.tencent_chat.target import TencentTarget, base_url, stop_error
@@ -124,6 +126,10 @@ def group_message(elements: list[Element], slot: int, **reference: str) -> Group
     return GroupMessageOut(sender="ada", slot=slot, random=slot % 97 + 1, body=body)
 
 
+def said(sequence: int) -> GroupKey:
+    return GroupKey(sender="ada", slot=1546390000, random=7, sequence=sequence)
+
+
 GROUP = GroupSpec(
     group_id="quay", type="public", name="Harbour crew é", owner_id="ada", introduction="moved",
     notification="hello", avatar_url="https://h.example/g.png", max_members=500, join="approval",
@@ -179,14 +185,14 @@ SENT: dict[str, Send] = {
         direct(as_unread=True, metadata="", body='[{"MsgType":"TIMTextElem","MsgContent":{"Text":"x"}}]')
     ),
     "modify_group_msg": lambda to: to.change_group_message(
-        GroupAddress("quay"), 17, group_message(EVERY[:2], 1).body
+        GroupAddress("quay"), said(17), group_message(EVERY[:2], 1).body
     ),
     "modify_group_msg.topic": lambda to: to.change_group_message(
-        GroupAddress("@TGS#_h", "@TGS#_h@TOPIC#_t"), 3, group_message([Text(text="a")], 1).body
+        GroupAddress("@TGS#_h", "@TGS#_h@TOPIC#_t"), said(3), group_message([Text(text="a")], 1).body
     ),
-    "group_msg_recall": lambda to: to.withdraw_group_messages(GroupAddress("quay"), [17, 19]),
+    "group_msg_recall": lambda to: to.withdraw_group_messages(GroupAddress("quay"), [said(17), said(19)]),
     "group_msg_recall.topic": lambda to: to.withdraw_group_messages(
-        GroupAddress("@TGS#_h", "@TGS#_h@TOPIC#_t"), [3]
+        GroupAddress("@TGS#_h", "@TGS#_h@TOPIC#_t"), [said(3)]
     ),
     "modify_c2c_msg": lambda to: to.change_direct_message(
         KEY, direct().body, direct().metadata
@@ -195,12 +201,12 @@ SENT: dict[str, Send] = {
         msgspec.structs.replace(KEY, text="41_7_9"), '[{"MsgType":"TIMTextElem","MsgContent":{"Text":"x"}}]', ""
     ),
     "admin_msgwithdraw": lambda to: to.withdraw_direct_message(KEY),
-    "admin_getroammsg": lambda to: to.has_direct_message(direct()),
+    "admin_getroammsg": lambda to: to.find_direct_message(KEY),
     "admin_getroammsg.page": lambda to: to.read_direct(
-        "ada", "bob", first_s=1546300800, last_s=1546390000, cursor=None
+        "ada", "bob", first_slot=1546300800, last_slot=1546390000, cursor=""
     ),
     "admin_getroammsg.next": lambda to: to.read_direct(
-        "ada", "bob", first_s=1546300800, last_s=1546390000, cursor=(1546389999, "2_3_1546389999")
+        "ada", "bob", first_slot=1546300800, last_slot=1546390000, cursor="1546389999 2_3_1546389999"
     ),
     "get_group_member_info": lambda to: to.read_members("quay", community=False, cursor=""),
     "get_group_member_info.next": lambda to: to.read_members("quay", community=False, cursor="100"),
@@ -224,9 +230,9 @@ SENT: dict[str, Send] = {
     "delete_group_member": lambda to: to.remove_members("quay", ["bob", "cid"]),
     "get_group_info": lambda to: to.frontiers([GroupAddress("quay"), GroupAddress("pier")]),
     "get_topic": lambda to: to.frontiers([GroupAddress("@TGS#_h", "@TGS#_h@TOPIC#_t")]),
-    "group_msg_get_simple": lambda to: to.read_group(GroupAddress("quay"), below=140),
+    "group_msg_get_simple": lambda to: to.read_group(GroupAddress("quay"), since=Mark(), cursor="140"),
     "group_msg_get_simple.newest": lambda to: to.read_group(
-        GroupAddress("@TGS#_h", "@TGS#_h@TOPIC#_t"), below=None
+        GroupAddress("@TGS#_h", "@TGS#_h@TOPIC#_t"), since=Mark()
     ),
 }  # fmt: skip
 
@@ -294,7 +300,9 @@ def test_more_groups_than_one_call_takes_are_a_bug() -> None:
 
 def test_more_recalls_than_one_call_takes_are_a_bug() -> None:
     with pytest.raises(ValueError, match="11 recalls in one call, 10 are allowed"):
-        target(Recorder()).withdraw_group_messages(GroupAddress("quay"), list(range(1, 12)))
+        target(Recorder()).withdraw_group_messages(
+            GroupAddress("quay"), [said(each) for each in range(1, 12)]
+        )
 
 
 def test_more_removals_than_one_call_takes_are_a_bug() -> None:
@@ -355,7 +363,7 @@ def roaming(*randoms: int, complete: int) -> Reply:
 )
 def test_a_one_to_one_message_is_found_by_its_triple(pages: list[Reply], *, there: bool) -> None:
     recorder = Recorder(*pages)
-    assert target(recorder).has_direct_message(direct()) is there
+    assert (target(recorder).find_direct_message(KEY) is not None) is there
     asked = [json.loads(body) for _, body, _ in recorder.posted]
     assert [each.get("LastMsgKey") for each in asked] == [None, "key"][: len(pages)]
 

@@ -13,6 +13,8 @@ from chat_migration.model import Custom, Element, Face, File, Image, Sound, Text
 from chat_migration.targets.base import (
     AccountSpec,
     Advice,
+    DirectKey,
+    DirectMessageOut,
     Done,
     Effect,
     Failure,
@@ -20,13 +22,13 @@ from chat_migration.targets.base import (
     GroupMessageOut,
     GroupSpec,
     ItemResult,
+    Mark,
     MemberSpec,
     StoredMessage,
 )
 from chat_migration.targets.zego_zim.connection import ZimConnection
 from chat_migration.targets.zego_zim.limits import BACKEND_TIMEOUT_SECONDS
 from chat_migration.targets.zego_zim.outcomes import is_repeatable
-from chat_migration.targets.zego_zim.records import DirectCopy
 from chat_migration.targets.zego_zim.rules import ZimRules
 from chat_migration.targets.zego_zim.target import ZimTarget
 from chat_sandbox import SandboxHandle
@@ -180,13 +182,18 @@ class Scene:
             self.above = max(self.above, told.sequence or 0)
         return told
 
-    def tell(self, message: DirectCopy) -> ItemResult:
+    def tell(self, message: DirectMessageOut) -> ItemResult:
         """Import one copy of a one-to-one message, whatever happens to the call."""
 
         def look() -> int | None:
-            return 0 if self.read(lambda: self.target.has_direct_message(message)) else None
+            return 0 if self.has(message) else None
 
         return self.carry("ImportPeerMsg", lambda: self.target.send_direct_message(message), look)
+
+    def has(self, message: DirectMessageOut) -> bool:
+        """Tell whether a one-to-one message is in its copy."""
+        key = key_of(message)
+        return self.read(lambda: self.target.find_direct_message(key)) is not None
 
     def _found_in_group(self, message: GroupMessageOut) -> int | None:
         wanted = (message.sender, message.slot, message.random)
@@ -206,7 +213,7 @@ class Scene:
         while True:
             page = self.read(
                 lambda cursor=cursor: self.target.read_group(  # type: ignore[misc]
-                    QUAY, cursor=cursor, oldest_slot=oldest_slot
+                    QUAY, since=Mark(slot=oldest_slot), cursor=cursor
                 )
             )
             found += page.messages
@@ -214,14 +221,14 @@ class Scene:
                 return found
             cursor = page.cursor
 
-    def copies(self) -> list[DirectCopy]:
+    def copies(self) -> list[DirectMessageOut]:
         """Return two one-to-one messages in their copies; bob has deleted the second."""
         body = self.rules.direct_bodies([Text(text="psst")], reply_to="", extra="", split=True)[0][
             0
         ]
         pairs = [("ada", "bob", 1, ("ada", "bob")), ("bob", "ada", 2, ("ada",))]
         return [
-            DirectCopy(
+            DirectMessageOut(
                 sender=sender, recipient=recipient, viewer=viewer, slot=self.start + number,
                 sequence=0, random=number, body=body,
             )
@@ -253,6 +260,18 @@ class Scene:
             peer = copy.recipient if copy.viewer == copy.sender else copy.sender
             told.setdefault((copy.viewer, peer), []).append(copy.random)
         assert {side: [_number(each) for each in held] for side, held in sides.items()} == told
+
+
+def key_of(message: DirectMessageOut) -> DirectKey:
+    """Return by what a one-to-one message is looked for in its copy."""
+    return DirectKey(
+        sender=message.sender,
+        recipient=message.recipient,
+        slot=message.slot,
+        sequence=message.sequence,
+        random=message.random,
+        viewer=message.viewer,
+    )
 
 
 def _number(message: World) -> int:

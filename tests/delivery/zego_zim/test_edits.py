@@ -7,9 +7,16 @@ import pytest
 from tests.delivery.zego_zim.sending import QUAY, Scene
 
 from chat_migration.model import Custom, Element, Text
-from chat_migration.targets.base import Advice, Done, Failure, GroupMessageOut
+from chat_migration.targets.base import (
+    Advice,
+    DirectKey,
+    DirectMessageOut,
+    Done,
+    Failure,
+    GroupKey,
+    GroupMessageOut,
+)
 from chat_migration.targets.zego_zim.limits import DAY_MS
-from chat_migration.targets.zego_zim.records import CopyKey, DirectCopy, GroupKey
 
 
 def body(scene: Scene, *elements: Element, reply_to: str = "") -> str:
@@ -84,13 +91,13 @@ def test_a_message_that_is_not_there_cannot_be_changed(ready: Scene) -> None:
 def test_each_copy_of_a_one_to_one_message_is_changed_by_itself(ready: Scene, viewer: str) -> None:
     slot = ready.sandbox.now_ms() - 1000
     for owner in ("ada", "bob"):
-        message = DirectCopy(
+        message = DirectMessageOut(
             sender="ada", recipient="bob", viewer=owner, slot=slot, sequence=0, random=5,
             body=body(ready, Text(text="old")),
         )  # fmt: skip
         assert ready.tell(message) == Done(sequence=1)
-    key = CopyKey(sender="ada", recipient="bob", viewer=viewer, slot=slot, sequence=1, random=5)
-    assert ready.target.change_direct_message(key, body(ready, Text(text="new"))) == Done()
+    key = DirectKey(sender="ada", recipient="bob", viewer=viewer, slot=slot, sequence=1, random=5)
+    assert ready.target.change_direct_message(key, body(ready, Text(text="new")), "") == Done()
     found = {
         owner: ready.sandbox.zim.peer_messages(owner, peer)[0]["body"]
         for owner, peer in (("ada", "bob"), ("bob", "ada"))

@@ -6,7 +6,7 @@ import pytest
 from tests.delivery.zego_zim.sending import QUAY, SAID, Scene
 
 from chat_migration.model import Text
-from chat_migration.targets.base import Done, Failure
+from chat_migration.targets.base import Done, Failure, Mark
 from chat_sandbox.zego_zim.switches import SWITCHES
 
 POSITIONS = {switch.name: list(switch.values) for switch in SWITCHES}
@@ -85,7 +85,7 @@ def test_a_service_that_keeps_our_mark_to_itself_is_not_read_at_all(ready: Scene
     """Unknown 18: without it, what is in doubt could only be sent twice or lost."""
     ready.sandbox.zim.set_switch("zim_payload_read_back", "absent")
     assert isinstance(ready.say(ready.outgoing()[0]), Done)
-    told = ready.target.read_group(QUAY)
+    told = ready.target.read_group(QUAY, since=Mark())
     assert isinstance(told, Failure)
     assert "Payload" in told.text
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
+
+from chat_migration.targets.verbs import Verb
 
 
 class ApiLimit(msgspec.Struct, frozen=True):
@@ -39,6 +43,34 @@ APIS: dict[str, ApiLimit] = {
     "group_msg_get_simple": ApiLimit(_GROUP + "group_msg_get_simple", 200, writes=False),
 }
 """Source: "RESTful API Overview" (1047/34620) and the pages of the single APIs."""
+
+API_OF: Mapping[Verb, str] = {
+    Verb.EXISTING_ACCOUNTS: "account_check",
+    Verb.IMPORT_ACCOUNTS: "multiaccount_import",
+    Verb.CHANGE_ACCOUNTS: "multiaccount_import",
+    Verb.CREATE_GROUP: "import_group",
+    Verb.CREATE_TOPIC: "import_topic",
+    Verb.ADD_MEMBERS: "import_group_member",
+    Verb.READ_MEMBERS: "get_group_member_info",
+    Verb.READ_PROFILE: "get_group_info",
+    Verb.CHANGE_PROFILE: "modify_group_base_info",
+    Verb.CHANGE_OWNER: "change_group_owner",
+    Verb.CHANGE_ROLE: "modify_group_member_info",
+    Verb.REMOVE_MEMBERS: "delete_group_member",
+    Verb.GROUP_FRONTIERS: "get_group_info",
+    Verb.TOPIC_FRONTIERS: "get_topic",
+    Verb.SEND_GROUP_MESSAGES: "import_group_msg",
+    Verb.READ_GROUP: "group_msg_get_simple",
+    Verb.CHANGE_GROUP_MESSAGE: "modify_group_msg",
+    Verb.WITHDRAW_GROUP_MESSAGES: "group_msg_recall",
+    Verb.SEND_DIRECT_MESSAGE: "importmsg",
+    Verb.READ_DIRECT: "admin_getroammsg",
+    Verb.CHANGE_DIRECT_MESSAGE: "modify_c2c_msg",
+    Verb.WITHDRAW_DIRECT_MESSAGE: "admin_msgwithdraw",
+    Verb.SET_UNREAD: "set_unread_msg_num",
+    Verb.CLEAR_UNREAD: "set_unread_msg_num",
+}
+"""API by what the target is asked to do."""
 
 LIVE_APIS = frozenset({
     "account_check", "multiaccount_import", "set_unread_msg_num", "admin_getroammsg", "get_group_info",

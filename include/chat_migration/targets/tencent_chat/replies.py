@@ -15,7 +15,6 @@ from msgspec import field
 
 from chat_migration.model import JoinPolicy, Role
 from chat_migration.targets.base import (
-    DirectPage,
     Done,
     Failure,
     Frontier,
@@ -425,8 +424,13 @@ class _Pulled(msgspec.Struct):
     finished: _Number | None = field(name="IsFinished", default=None)
 
 
-def read_group_page(api: str, reply: Reply | NoReply, *, asked: int) -> Page | Failure:
-    """Read messages, newest first. Source: group_msg_get_simple (1047/34971)."""
+def read_group_page(
+    api: str, reply: Reply | NoReply, *, asked: int, above: int = 0
+) -> Page | Failure:
+    """Read messages, newest first; older ones follow while their sequences are greater than ``above``.
+
+    Source: group_msg_get_simple (1047/34971).
+    """
 
     def read(answer: _Pulled) -> Page:
         items = answer.table_items if answer.sample_items is None else answer.sample_items
@@ -436,7 +440,7 @@ def read_group_page(api: str, reply: Reply | NoReply, *, asked: int) -> Page | F
         oldest = min((each.sequence for each in messages), default=1)
         return Page(
             messages,
-            more=bool(messages) and oldest > 1 and asked > 0,
+            cursor=str(oldest - 1) if messages and asked > 0 and oldest > max(above, 0) + 1 else "",
             rest_expired=answer.finished == _REST_EXPIRED,
         )
 
@@ -475,10 +479,10 @@ class _Roamed(msgspec.Struct):
     last_key: str | None = field(name="LastMsgKey", default=None)
 
 
-def read_roaming(api: str, reply: Reply | NoReply) -> DirectPage | Failure:
+def read_roaming(api: str, reply: Reply | NoReply) -> Page | Failure:
     """Read one-to-one messages. Source: admin_getroammsg (1047/35478)."""
 
-    def read(answer: _Roamed) -> DirectPage:
+    def read(answer: _Roamed) -> Page:
         messages = tuple(
             StoredMessage(
                 sender=each.sender,
@@ -491,10 +495,10 @@ def read_roaming(api: str, reply: Reply | NoReply) -> DirectPage | Failure:
             for each in answer.items
         )
         if answer.complete == 1 or not messages:
-            return DirectPage(messages, None)
+            return Page(messages)
         if answer.last_slot is None or answer.last_key is None:
             raise _UnbelievableError(Symptom.ITEMS_MISSING)
-        return DirectPage(messages, (answer.last_slot, answer.last_key))
+        return Page(messages, f"{answer.last_slot} {answer.last_key}")
 
     return _read(api, reply, _Roamed, read, strict=False)
 

@@ -35,6 +35,24 @@ class TencentRules:
     """The rules for one app."""
 
     render_version = RENDER_VERSION
+    slot_ms = 1000
+    direct_copies = 1
+    chooses_direct_sequence = True
+    late_goes_to_its_time = False
+    has_topics = True
+    only_type = ""
+    folds_case = False
+    needs_owner = False
+    first_members = 0
+    random_bits = 32
+    group_fields = frozenset(
+        ("name", "introduction", "notification", "avatar_url", "max_members", "join")
+    )
+    adds_roles = True
+    tells_members = True
+    seconds_between_member_calls = 0.0
+    sets_unread = True
+    api_of = limits.API_OF
     caps = ProfileCaps(
         account_name=limits.NICK_BYTES,
         account_avatar=limits.ACCOUNT_AVATAR_BYTES,
@@ -49,6 +67,11 @@ class TencentRules:
 
     def __init__(self, *, admin: str, max_body_bytes: int) -> None:
         self._admin, self._max_body_bytes = admin, max_body_bytes
+
+    def oldest_slot(self, now_ms: int) -> int | None:
+        """Return None: old messages are taken; whether they are shown is the app's plan (unknown U8)."""
+        del now_ms
+        return None
 
     def accepts_user_id(self, legacy_id: str) -> bool:
         """Tell whether a legacy id can be an account id: printable ASCII, at most 32 bytes, not the admin's."""

@@ -10,7 +10,6 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from chat_migration.clock import Clock, SystemClock
-from chat_migration.connection import TencentConnection
 from chat_migration.errors import (
     MigrationError,
     UsageError,
@@ -21,13 +20,14 @@ from chat_migration.targets.base import (
     Advice,
     DirectKey,
     DirectMessageOut,
-    DirectPage,
     Failure,
     Frontier,
     GroupAddress,
+    GroupKey,
     GroupMessageOut,
     GroupSpec,
     ItemResult,
+    Mark,
     MemberPage,
     MemberSpec,
     Page,
@@ -39,6 +39,7 @@ from chat_migration.targets.base import (
 from chat_migration.targets.stopping import error_for
 from chat_migration.targets.tencent_chat import replies
 from chat_migration.targets.tencent_chat.auth import Signer
+from chat_migration.targets.tencent_chat.connection import TencentConnection
 from chat_migration.targets.tencent_chat.limits import (
     APIS,
     DIRECT_MESSAGES_PER_PAGE,
@@ -176,6 +177,10 @@ class TencentTarget:
             "multiaccount_import", [each.account_id for each in accounts], reply
         )
 
+    def change_accounts(self, accounts: Sequence[AccountSpec]) -> list[ItemResult] | Failure:
+        """Write profiles: an import overwrites them. Source: multiaccount_import (269/4919)."""
+        return self.import_accounts(accounts)
+
     def create_group(self, group: GroupSpec) -> ItemResult:
         """Create a group with a past creation time. Source: import_group (1047/34967)."""
         return replies.read_done("import_group", self._call("import_group", group_body(group)))
@@ -191,9 +196,10 @@ class TencentTarget:
         return replies.read_done("import_topic", self._call("import_topic", body))
 
     def add_members(
-        self, group_id: str, members: Sequence[MemberSpec]
+        self, group_id: str, members: Sequence[MemberSpec], *, operator: str = ""
     ) -> list[ItemResult] | Failure:
-        """Add members with past join times. Source: import_group_member (1047/34969)."""
+        """Add members with past join times; the admin does it. Source: import_group_member (1047/34969)."""
+        del operator
         rows = [
             _filled(
                 Member_Account=each.account_id,
@@ -226,18 +232,6 @@ class TencentTarget:
         """Write a past one-to-one message. Source: importmsg (1047/35014)."""
         return replies.read_done("importmsg", self._call("importmsg", direct_message_body(message)))
 
-    def has_direct_message(self, message: DirectMessageOut) -> bool | Failure:
-        """Tell whether a one-to-one message is there, by its triple. Source: admin_getroammsg (1047/35478)."""
-        key = DirectKey(
-            sender=message.sender,
-            recipient=message.recipient,
-            slot=message.slot,
-            sequence=message.sequence,
-            random=message.random,
-        )
-        found = self.find_direct_message(key)
-        return found if isinstance(found, Failure) else found is not None
-
     def find_direct_message(self, key: DirectKey) -> StoredMessage | Failure | None:
         """Return a one-to-one message as its sender sees it. Source: admin_getroammsg (1047/35478)."""
         body: dict[str, Any] = {
@@ -255,30 +249,32 @@ class TencentTarget:
             for each in page.messages:
                 if (each.sender, each.slot, each.sequence, each.random) == wanted:
                     return each
-            if page.cursor is None:
+            if not page.cursor:
                 return None
-            body |= {"MaxTime": page.cursor[0], "LastMsgKey": page.cursor[1]}
+            body |= _after(page.cursor)
         return failed("admin_getroammsg", Symptom.NEVER_ENDING)
 
     # --- what is there already ------------------------------------------------------------------
 
-    def change_group_message(self, address: GroupAddress, sequence: int, body: str) -> ItemResult:
+    def change_group_message(
+        self, address: GroupAddress, key: GroupKey, body: str, *, operator: str = ""
+    ) -> ItemResult:
         """Replace the body of a group message. Source: modify_group_msg (1047/47948)."""
+        del operator
         request = {
             **_place_of(address),
-            "MsgSeq": sequence,
+            "MsgSeq": key.sequence,
             "MsgBody": msgspec.Raw(body.encode()),
         }
         return replies.read_done("modify_group_msg", self._call("modify_group_msg", request))
 
     def withdraw_group_messages(
-        self, address: GroupAddress, sequences: Sequence[int]
+        self, address: GroupAddress, keys: Sequence[GroupKey]
     ) -> list[ItemResult] | Failure:
         """Recall group messages, at most ten. Source: group_msg_recall (1047/34965)."""
-        if len(sequences) > RECALLS_PER_CALL:
-            raise ValueError(
-                f"{len(sequences)} recalls in one call, {RECALLS_PER_CALL} are allowed"
-            )
+        if len(keys) > RECALLS_PER_CALL:
+            raise ValueError(f"{len(keys)} recalls in one call, {RECALLS_PER_CALL} are allowed")
+        sequences = [each.sequence for each in keys]
         request = {
             **_place_of(address),
             "MsgSeqList": [{"MsgSeq": each} for each in sequences],
@@ -308,8 +304,9 @@ class TencentTarget:
         body = {"GroupId": group_id, "Member_Account": account_id, "UnreadMsgNum": count}
         return replies.read_done("set_unread_msg_num", self._call("set_unread_msg_num", body))
 
-    def read_profile(self, group_id: str) -> StoredProfile | Failure:
+    def read_profile(self, group_id: str, *, operator: str = "") -> StoredProfile | Failure:
         """Return a group's profile and frontier. Source: get_group_info (1047/34961)."""
+        del operator
         body = {
             "GroupIdList": [group_id],
             "ResponseFilter": {"GroupBaseInfoFilter": _PROFILE_FIELDS},
@@ -317,30 +314,44 @@ class TencentTarget:
         reply = self._call("get_group_info", body)
         return replies.read_profile("get_group_info", group_id, reply)
 
-    def change_profile(self, change: ProfileChange) -> ItemResult:
+    def change_profile(self, change: ProfileChange, *, operator: str = "") -> ItemResult:
         """Write some fields of a group's profile. Source: modify_group_base_info (1047/34962)."""
+        del operator
         api = "modify_group_base_info"
         return replies.read_done(api, self._call(api, profile_body(change)))
 
-    def change_owner(self, group_id: str, account_id: str) -> ItemResult:
+    def change_owner(self, group_id: str, account_id: str, *, operator: str = "") -> ItemResult:
         """Give a group to one of its members. Source: change_group_owner (1047/34966)."""
+        del operator
         body = {"GroupId": group_id, "NewOwner_Account": account_id}
         return replies.read_done("change_group_owner", self._call("change_group_owner", body))
 
-    def change_role(self, group_id: str, account_id: str, role: Role) -> ItemResult:
+    def change_role(
+        self, group_id: str, account_id: str, role: Role, *, operator: str = ""
+    ) -> ItemResult:
         """Set the role of one member. Source: modify_group_member_info (1047/34900)."""
+        del operator
         api = "modify_group_member_info"
         body = {"GroupId": group_id, "Member_Account": account_id, "Role": _ROLES[role]}
         return replies.read_done(api, self._call(api, body))
 
-    def remove_members(self, group_id: str, accounts: Sequence[str]) -> ItemResult:
+    def remove_members(
+        self, group_id: str, accounts: Sequence[str], *, operator: str = ""
+    ) -> ItemResult:
         """Remove members without telling the group. Source: delete_group_member (1047/34949)."""
+        del operator
         if len(accounts) > REMOVALS_PER_CALL:
             raise ValueError(
                 f"{len(accounts)} members in one call, {REMOVALS_PER_CALL} are allowed"
             )
         body = {"GroupId": group_id, "MemberToDel_Account": list(accounts), "Silence": 1}
         return replies.read_done("delete_group_member", self._call("delete_group_member", body))
+
+    def clear_unread(self, account_id: str, *, group_id: str = "", peer_id: str = "") -> ItemResult:
+        """Clear a member's unread count of a group; a one-to-one message says itself whether it is unread."""
+        if not group_id:
+            raise ValueError(f"the count of what `{peer_id}` wrote cannot be set")
+        return self.set_unread(group_id, account_id, 0)
 
     def frontiers(self, addresses: Sequence[GroupAddress]) -> list[Frontier] | Failure:
         """Return the state of groups, or of the topics of one community, in the same order."""
@@ -360,39 +371,34 @@ class TencentTarget:
             "get_group_info", addresses, self._call("get_group_info", body)
         )
 
-    def read_group(self, address: GroupAddress, *, below: int | None) -> Page | Failure:
+    def read_group(self, address: GroupAddress, *, since: Mark, cursor: str = "") -> Page | Failure:
         """Return a page of messages, withdrawn ones included. Source: group_msg_get_simple (1047/34971)."""
         body: dict[str, Any] = {
             "GroupId": address.group_id,
             "ReqMsgNumber": MESSAGES_PER_PAGE,
             "WithRecalledMsg": 1,
         }
-        if below is not None:
-            body["ReqMsgSeq"] = below
+        if newest := int(cursor or since.newest):
+            body["ReqMsgSeq"] = newest
         if address.topic_id:
             body["TopicId"] = address.topic_id
         reply = self._call("group_msg_get_simple", body)
-        return replies.read_group_page("group_msg_get_simple", reply, asked=MESSAGES_PER_PAGE)
+        return replies.read_group_page(
+            "group_msg_get_simple", reply, asked=MESSAGES_PER_PAGE, above=since.sequence
+        )
 
     def read_direct(
-        self,
-        viewer: str,
-        peer: str,
-        *,
-        first_s: int,
-        last_s: int,
-        cursor: tuple[int, str] | None,
-    ) -> DirectPage | Failure:
+        self, viewer: str, peer: str, *, first_slot: int, last_slot: int, cursor: str = ""
+    ) -> Page | Failure:
         """Return a page of a one-to-one conversation as one side sees it. Source: admin_getroammsg (1047/35478)."""
         body: dict[str, Any] = {
             "Operator_Account": viewer,
             "Peer_Account": peer,
             "MaxCnt": DIRECT_MESSAGES_PER_PAGE,
-            "MinTime": first_s,
-            "MaxTime": last_s,
+            "MinTime": first_slot,
+            "MaxTime": last_slot,
+            **_after(cursor),
         }
-        if cursor is not None:
-            body |= {"MaxTime": cursor[0], "LastMsgKey": cursor[1]}
         return replies.read_roaming("admin_getroammsg", self._call("admin_getroammsg", body))
 
     def read_members(self, group_id: str, *, community: bool, cursor: str) -> MemberPage | Failure:
@@ -406,6 +412,14 @@ class TencentTarget:
         body |= {"Next": cursor} if community else {"Offset": offset}
         reply = self._call("get_group_member_info", body)
         return replies.read_member_list("get_group_member_info", reply, offset=offset)
+
+    def stop_error(self, failed: Failure, *, done: str = "") -> MigrationError:
+        """Return the error with which a run stops for a failure."""
+        return stop_error(failed, self._connection, done=done)
+
+    def oldest_slot(self) -> int | None:
+        """Return None: messages of any age are taken (unknown U8 is whether they are shown)."""
+        return None
 
     def _call(self, api: str, body: dict[str, Any]) -> Reply | NoReply:
         path = self._connection.import_topic_path if api == "import_topic" else APIS[api].path
@@ -491,6 +505,12 @@ def _place_of(address: GroupAddress) -> dict[str, Any]:
     """Return the fields that name a group or a topic of it."""
     place = {"GroupId": address.group_id}
     return place | {"TopicId": address.topic_id} if address.topic_id else place
+
+
+def _after(cursor: str) -> dict[str, Any]:
+    """Return the fields that ask for what follows a page of one-to-one messages."""
+    slot, _, key = cursor.partition(" ")
+    return {"MaxTime": int(slot), "LastMsgKey": key} if cursor else {}
 
 
 def _name_of(key: DirectKey) -> dict[str, Any]:

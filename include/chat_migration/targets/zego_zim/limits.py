@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
+
+from chat_migration.targets.verbs import Verb
 
 
 class ApiLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,13 +23,15 @@ class ApiLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _READ, _WRITE = ApiLimit(writes=False), ApiLimit(writes=True)
+MEMBER_CALLS_PER_SECOND = 1
+"""For one group. Source: "Add group members"."""
 
 APIS: dict[str, ApiLimit] = {
     "QueryUserInfos": _READ,
     "UserRegister": _WRITE,
     "ModifyUserInfo": _WRITE,
     "CreateGroup": _WRITE,
-    "InviteUsersIntoGroup": ApiLimit(per_group=1, writes=True),
+    "InviteUsersIntoGroup": ApiLimit(per_group=MEMBER_CALLS_PER_SECOND, writes=True),
     "ImportGroupMsg": _WRITE,
     "ImportPeerMsg": _WRITE,
     "ClearConversationUnread": ApiLimit(method="GET", writes=True),
@@ -45,32 +50,28 @@ APIS: dict[str, ApiLimit] = {
 }
 """Source: "Overview" of the server API, and the pages of the single Actions."""
 
-API_OF: dict[str, str] = {
-    "check": "QueryUserInfos",
-    "existing_accounts": "QueryUserInfos",
-    "import_accounts": "UserRegister",
-    "change_accounts": "ModifyUserInfo",
-    "create_group": "CreateGroup",
-    "add_members": "InviteUsersIntoGroup",
-    "read_profile": "QueryGroupInfo",
-    "change_profile": "UpdateGroupData",
-    "change_owner": "TransferGroupOwner",
-    "change_role": "SetGroupMemberRole",
-    "remove_members": "KickoutGroupUser",
-    "read_members": "QueryGroupMemberList",
-    "send_group_messages": "ImportGroupMsg",
-    "frontiers": "QueryGroupMsg",
-    "read_group": "QueryGroupMsg",
-    "change_group_message": "EditGroupMsgBody",
-    "withdraw_group_messages": "RevokeGroupMessage",
-    "send_direct_message": "ImportPeerMsg",
-    "has_direct_message": "QueryPeerMsg",
-    "find_direct_message": "QueryPeerMsg",
-    "read_direct": "QueryPeerMsg",
-    "change_direct_message": "EditC2cMsgBody",
-    "withdraw_direct_message": "RevokePeerMessage",
-    "clear_unread": "ClearConversationUnread",
-    "set_unread": "ClearConversationUnread",
+API_OF: Mapping[Verb, str] = {
+    Verb.EXISTING_ACCOUNTS: "QueryUserInfos",
+    Verb.IMPORT_ACCOUNTS: "UserRegister",
+    Verb.CHANGE_ACCOUNTS: "ModifyUserInfo",
+    Verb.CREATE_GROUP: "CreateGroup",
+    Verb.ADD_MEMBERS: "InviteUsersIntoGroup",
+    Verb.READ_MEMBERS: "QueryGroupMemberList",
+    Verb.READ_PROFILE: "QueryGroupInfo",
+    Verb.CHANGE_PROFILE: "UpdateGroupData",
+    Verb.CHANGE_OWNER: "TransferGroupOwner",
+    Verb.CHANGE_ROLE: "SetGroupMemberRole",
+    Verb.REMOVE_MEMBERS: "KickoutGroupUser",
+    Verb.GROUP_FRONTIERS: "QueryGroupMsg",
+    Verb.SEND_GROUP_MESSAGES: "ImportGroupMsg",
+    Verb.READ_GROUP: "QueryGroupMsg",
+    Verb.CHANGE_GROUP_MESSAGE: "EditGroupMsgBody",
+    Verb.WITHDRAW_GROUP_MESSAGES: "RevokeGroupMessage",
+    Verb.SEND_DIRECT_MESSAGE: "ImportPeerMsg",
+    Verb.READ_DIRECT: "QueryPeerMsg",
+    Verb.CHANGE_DIRECT_MESSAGE: "EditC2cMsgBody",
+    Verb.WITHDRAW_DIRECT_MESSAGE: "RevokePeerMessage",
+    Verb.CLEAR_UNREAD: "ClearConversationUnread",
 }
 """Action by what the target is asked to do: whose share of the budget a call takes."""
 

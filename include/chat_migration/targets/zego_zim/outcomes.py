@@ -102,7 +102,7 @@ TABLE: dict[Symptom, Row] = {
     Symptom.QUOTA_USED: Row("a quota of the plan is used up", _NONE, Advice.QUOTA),
     Symptom.RUN_REFUSED: Row("the app or the credentials are refused", _NONE, Advice.STOP_RUN),
     Symptom.UNLISTED_CODE: Row("a code that no page of the vendor lists", _UNKNOWN, Advice.REJECT_ITEM),
-    Symptom.TOO_OLD: Row("older than the app's retention; nothing was sent", _NONE, Advice.REJECT_ITEM),
+    Symptom.TOO_OLD: Row("older than the app's retention; nothing was sent", _NONE, Advice.TOO_OLD),
     Symptom.NOT_OFFERED: Row("ZIM has nothing of that kind; nothing was sent", _NONE, Advice.REJECT_ITEM),
 }  # fmt: skip
 """Every symptom. Unknowns 1, 2 and 22 of the vendor's pages are the rows of unknown effect."""

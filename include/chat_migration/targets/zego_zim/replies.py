@@ -18,15 +18,16 @@ from msgspec import field
 
 from chat_migration.model import Role
 from chat_migration.targets.base import (
-    DirectPage,
     Done,
     Failure,
     Frontier,
     GroupAddress,
     ItemResult,
     MemberPage,
+    Page,
     StoredMember,
     StoredMessage,
+    StoredProfile,
 )
 from chat_migration.targets.transport import NoReply, Reply
 from chat_migration.targets.zego_zim.codes import (
@@ -38,7 +39,6 @@ from chat_migration.targets.zego_zim.codes import (
 )
 from chat_migration.targets.zego_zim.markers import read_mark
 from chat_migration.targets.zego_zim.outcomes import Symptom, failed
-from chat_migration.targets.zego_zim.records import GroupProfile, HistoryPage, NewGroup
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -283,7 +283,7 @@ def read_created(
         if answer.group_id != group_id:
             raise _UnbelievableError(Symptom.ITEMS_OF_OTHERS)
         refused = tuple((each, failure(api, code)) for each, code in codes.items())
-        return NewGroup(refused=refused) if refused else Done()
+        return Done(refused=refused)
 
     return _read(api, reply, _Created, read, or_items="ErrorUsers")
 
@@ -329,33 +329,31 @@ class _Listed(msgspec.Struct):
     next: _Number = field(name="Next", default=0)
 
 
-def read_history(
-    api: str, reply: Reply | NoReply, *, oldest_slot: int = 0
-) -> HistoryPage | Failure:
-    """Read messages, newest first by ``MsgTime``; older ones than ``oldest_slot`` end the reading.
+def read_history(api: str, reply: Reply | NoReply, *, oldest_slot: int = 0) -> Page | Failure:
+    """Read messages, newest first by ``MsgTime``; older ones than ``oldest_slot`` end the reading, 0: nothing does.
 
     Source: "Query the message list of group chats".
     """
 
-    def read(answer: _Listed) -> HistoryPage:
+    def read(answer: _Listed) -> Page:
         rows = answer.items or []
         reached = min((each.slot for each in rows), default=oldest_slot)
         is_over = not answer.next or reached < oldest_slot
         cursor = "" if is_over else str(answer.next)
-        return HistoryPage(tuple(map(_stored, rows)), more=bool(cursor), cursor=cursor)
+        return Page(tuple(map(_stored, rows)), cursor)
 
     return _read(api, reply, _Listed, read)
 
 
 def read_direct_history(
     api: str, reply: Reply | NoReply, *, first: int, last: int
-) -> DirectPage | Failure:
+) -> Page | Failure:
     """Read the messages of a stretch of time, epoch milliseconds. Source: "Query … one-on-one chats"."""
     page = read_history(api, reply, oldest_slot=first)
     if isinstance(page, Failure):
         return page
     wanted = tuple(each for each in page.messages if first <= each.slot <= last)
-    return DirectPage(wanted, (first, page.cursor) if page.cursor else None)
+    return Page(wanted, page.cursor)
 
 
 def _stored(row: _Stored) -> StoredMessage:
@@ -410,24 +408,27 @@ class _Profile(msgspec.Struct):
     limits: _Limits | None = field(name="LimitInfo", default=None)
 
 
-def read_profile(api: str, group_id: str, reply: Reply | NoReply) -> GroupProfile | Failure:
-    """Read the profile of one group. Source: "Query group information"."""
+def read_profile(api: str, group_id: str, reply: Reply | NoReply) -> StoredProfile | Failure:
+    """Read the profile of one group; its creation is told in whole seconds, the rest of them is dropped.
 
-    def read(answer: _Profile) -> GroupProfile:
+    Source: "Query group information".
+    """
+
+    def read(answer: _Profile) -> StoredProfile:
         if answer.group_id != group_id:
             raise _UnbelievableError(Symptom.ITEMS_OF_OTHERS)
-        return GroupProfile(
+        return StoredProfile(
             exists=True,
             name=answer.name,
             notification=answer.notice,
             avatar_url=answer.avatar_url,
             max_members=answer.limits.most_members if answer.limits else None,
-            created_ms=answer.created_ms,
+            created_s=answer.created_ms // 1000,
         )
 
     found = _read(api, reply, _Profile, read)
     if isinstance(found, Failure) and found.code == GROUP_MISSING:
-        return GroupProfile(exists=False)
+        return StoredProfile(exists=False)
     return found
 
 

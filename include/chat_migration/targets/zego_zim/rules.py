@@ -30,11 +30,27 @@ class ZimRules:
     """How fine the target's times are: send times are milliseconds, ties are lifted by one."""
     direct_copies = 2
     """A one-to-one message is sent once for each of the two people."""
+    chooses_direct_sequence = False
+    """The service numbers messages itself, and knows no repeat."""
     late_goes_to_its_time = True
     """A message may be older than the newest of its conversation."""
     has_topics = False
+    only_type = "public"
+    """ZIM's groups have no types; this one is everybody's that has admins and unread counts."""
+    folds_case = True
+    """Whether it does is not known (unknown 19)."""
     needs_owner = True
     """No group can be created without an owner."""
+    first_members = limits.FIRST_MEMBERS
+    random_bits = 63
+    group_fields = frozenset(("name", "notification", "avatar_url"))
+    """Source: "Update group data"."""
+    adds_roles = False
+    tells_members = False
+    """Unknown 21 of the vendor's pages."""
+    seconds_between_member_calls = 1.0 / limits.MEMBER_CALLS_PER_SECOND
+    sets_unread = False
+    api_of = limits.API_OF
     caps = ProfileCaps(
         account_name=limits.ACCOUNT_NAME_BYTES,
         account_avatar=limits.ACCOUNT_AVATAR_BYTES,
@@ -45,8 +61,9 @@ class ZimRules:
         topic_name=0,
         default_members=limits.DEFAULT_MEMBERS,
         max_members=limits.MAX_MEMBERS,
+        group_name_in_characters=True,
     )
-    """``group_name`` in bytes: that is within 50 characters as well. ZIM's groups have no introduction."""
+    """ZIM's groups have no introduction."""
 
     def __init__(self, *, max_message_bytes: int, retention_days: int) -> None:
         self._room, self._retention_days = Room.of(max_message_bytes), retention_days

@@ -9,25 +9,27 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from chat_migration.clock import Clock, SystemClock
-from chat_migration.errors import (
-    MigrationError,
-    UsageError,
-)
+from chat_migration.errors import MigrationError, UsageError
 from chat_migration.model import Role
 from chat_migration.targets.base import (
     AccountSpec,
     Advice,
-    DirectPage,
+    DirectKey,
+    DirectMessageOut,
     Failure,
     Frontier,
     GroupAddress,
+    GroupKey,
     GroupMessageOut,
     GroupSpec,
     ItemResult,
+    Mark,
     MemberPage,
     MemberSpec,
+    Page,
     ProfileChange,
     StoredMessage,
+    StoredProfile,
     TopicSpec,
 )
 from chat_migration.targets.stopping import error_for
@@ -47,13 +49,6 @@ from chat_migration.targets.zego_zim.limits import (
 from chat_migration.targets.zego_zim.markers import mark_of
 from chat_migration.targets.zego_zim.outcomes import Symptom, failed
 from chat_migration.targets.zego_zim.payloads import CUSTOM, MULTIPLE, TEXT, Body, read_body
-from chat_migration.targets.zego_zim.records import (
-    CopyKey,
-    DirectCopy,
-    GroupKey,
-    GroupProfile,
-    HistoryPage,
-)
 
 REGIONS = {
     "unified": "zim-api.zego.im",
@@ -163,16 +158,13 @@ class ZimTarget:
 
     # --- groups ---------------------------------------------------------------------------------
 
-    def create_group(self, group: GroupSpec, *, members: Sequence[str] = ()) -> ItemResult:
-        """Create a group in the past, with first members who have been there since. Source: "Create a group".
-
-        A group that is there without some of them is a :class:`NewGroup` that names them.
-        """
+    def create_group(self, group: GroupSpec) -> ItemResult:
+        """Create a group in the past, with first members who have been there since. Source: "Create a group"."""
         if not group.owner_id:
             return failed("CreateGroup", Symptom.NOT_OFFERED, "ZIM has no group without an owner")
-        if len(members) > FIRST_MEMBERS:
-            raise ValueError(f"{len(members)} first members, {FIRST_MEMBERS} are allowed")
-        others = [each for each in members if each != group.owner_id]
+        if len(group.members) > FIRST_MEMBERS:
+            raise ValueError(f"{len(group.members)} first members, {FIRST_MEMBERS} are allowed")
+        others = [each for each in group.members if each != group.owner_id]
         reply = self._call("CreateGroup", group_body(group, others))
         return replies.read_created("CreateGroup", group.group_id, others, reply)
 
@@ -207,7 +199,7 @@ class ZimTarget:
         names = [each.account_id for each in members]
         return replies.read_members("InviteUsersIntoGroup", names, reply)
 
-    def read_profile(self, group_id: str, *, operator: str) -> GroupProfile | Failure:
+    def read_profile(self, group_id: str, *, operator: str) -> StoredProfile | Failure:
         """Return a group's profile; ``operator`` is any registered user. Source: "Query group information"."""
         reply = self._call("QueryGroupInfo", {"FromUserId": operator, "GroupId": group_id})
         return replies.read_profile("QueryGroupInfo", group_id, reply)
@@ -291,18 +283,17 @@ class ZimTarget:
         found = replies.read_frontier("QueryGroupMsg", address, reply)
         return found if isinstance(found, Failure) else [found]
 
-    def read_group(
-        self, address: GroupAddress, *, cursor: str = "", oldest_slot: int = 0
-    ) -> HistoryPage | Failure:
+    def read_group(self, address: GroupAddress, *, since: Mark, cursor: str = "") -> Page | Failure:
         """Return a page of messages, newest first by their time, withdrawn ones included.
 
-        ``cursor`` is that of the page before, "" for the first. Where ``oldest_slot`` is given, the page that reaches
-        below it is the last: nothing is ever stored before the time that was sent, epoch milliseconds. Pages may
-        repeat messages while others arrive (unknown 26). Source: "Query the message list of group chats".
+        The page that reaches below the mark's slot is the last: nothing is ever stored before the time that was sent.
+        The mark's sequence ends nothing, because a late message has a high one at an old time; with slot 0 everything
+        is read. Pages may repeat messages while others arrive (unknown 26). Source: "Query the message list of group
+        chats".
         """
         body = {"GroupId": address.group_id, **_page(cursor)}
         reply = self._call("QueryGroupMsg", body)
-        return replies.read_history("QueryGroupMsg", reply, oldest_slot=oldest_slot)
+        return replies.read_history("QueryGroupMsg", reply, oldest_slot=since.slot)
 
     def change_group_message(
         self, address: GroupAddress, key: GroupKey, body: str, *, operator: str
@@ -328,36 +319,22 @@ class ZimTarget:
 
     # --- one-to-one messages --------------------------------------------------------------------
 
-    def send_direct_message(self, message: DirectCopy) -> ItemResult:
+    def send_direct_message(self, message: DirectMessageOut) -> ItemResult:
         """Write a past message into one of its two copies. Source: "Import one-to-one messages"."""
         if message.slot < self.oldest_slot():
             return failed("ImportPeerMsg", Symptom.TOO_OLD)
         body = direct_message_body(message, priority=self._connection.priority)
         return replies.read_imported("ImportPeerMsg", self._call("ImportPeerMsg", body))
 
-    def has_direct_message(self, message: DirectCopy) -> bool | Failure:
-        """Tell whether a message is in its copy, by its mark."""
-        found = self.find_direct_message(
-            CopyKey(
-                sender=message.sender,
-                recipient=message.recipient,
-                slot=message.slot,
-                sequence=message.sequence,
-                random=message.random,
-                viewer=message.viewer,
-            )
-        )
-        return found if isinstance(found, Failure) else found is not None
-
-    def find_direct_message(self, key: CopyKey) -> StoredMessage | Failure | None:
+    def find_direct_message(self, key: DirectKey) -> StoredMessage | Failure | None:
         """Return a message as its copy shows it, None: it is not there. One call for every 100 newer messages.
 
         Its number names it; ``slot`` is the earliest time at which it may stand.
         """
-        peer = key.recipient if key.viewer == key.sender else key.sender
         cursor, seen = "", {""}
         while True:
-            page = self._direct_page(key.viewer, peer, cursor=cursor, oldest_slot=key.slot)
+            reply = self._direct_page(key.viewer, _peer_of(key), cursor)
+            page = replies.read_history("QueryPeerMsg", reply, oldest_slot=key.slot)
             if isinstance(page, Failure):
                 return page
             for each in page.messages:
@@ -371,41 +348,27 @@ class ZimTarget:
             seen.add(cursor)
 
     def read_direct(
-        self,
-        viewer: str,
-        peer: str,
-        *,
-        first_ms: int,
-        last_ms: int,
-        cursor: tuple[int, str] | None,
-    ) -> DirectPage | Failure:
-        """Return a page of one copy of a conversation, newest first: what stands within some milliseconds.
+        self, viewer: str, peer: str, *, first_slot: int, last_slot: int, cursor: str = ""
+    ) -> Page | Failure:
+        """Return a page of one copy of a conversation, newest first. Source: "Query … one-on-one chats"."""
+        reply = self._direct_page(viewer, peer, cursor)
+        return replies.read_direct_history("QueryPeerMsg", reply, first=first_slot, last=last_slot)
 
-        ``cursor`` is that of the page before, None for the first; a page may be empty before older ones follow.
-        """
-        body = {"FromUserId": viewer, "ToUserId": peer, **_page(cursor[1] if cursor else "")}
-        reply = self._call("QueryPeerMsg", body)
-        return replies.read_direct_history("QueryPeerMsg", reply, first=first_ms, last=last_ms)
-
-    def _direct_page(
-        self, viewer: str, peer: str, *, cursor: str, oldest_slot: int
-    ) -> HistoryPage | Failure:
+    def _direct_page(self, viewer: str, peer: str, cursor: str) -> Reply | NoReply:
         body = {"FromUserId": viewer, "ToUserId": peer, **_page(cursor)}
-        reply = self._call("QueryPeerMsg", body)
-        return replies.read_history("QueryPeerMsg", reply, oldest_slot=oldest_slot)
+        return self._call("QueryPeerMsg", body)
 
-    def change_direct_message(self, key: CopyKey, body: str, metadata: str = "") -> ItemResult:
+    def change_direct_message(self, key: DirectKey, body: str, metadata: str = "") -> ItemResult:
         """Replace text and reference of a message not older than a day, in one copy. Source: "Edit a message"."""
         del metadata
         new = read_body(body)
         if new.type not in _EDITABLE:
             return failed("EditC2cMsgBody", Symptom.NOT_OFFERED, _NOT_EDITABLE)
-        peer = key.recipient if key.viewer == key.sender else key.sender
-        whose = {"FromUserId": key.viewer, "SenderId": key.sender, "ConvId": peer}
+        whose = {"FromUserId": key.viewer, "SenderId": key.sender, "ConvId": _peer_of(key)}
         request = {**whose, **_edit(new, key.sequence, key.random, key.slot)}
         return replies.read_done("EditC2cMsgBody", self._call("EditC2cMsgBody", request))
 
-    def withdraw_direct_message(self, key: CopyKey) -> ItemResult:
+    def withdraw_direct_message(self, key: DirectKey) -> ItemResult:
         """Recall a message, by its number in the sender's copy. Source: "Recall a one-to-one message"."""
         body = {"FromUserId": key.sender, "ToUserId": key.recipient, "MsgSeq": key.sequence}
         return replies.read_done("RevokePeerMessage", self._call("RevokePeerMessage", body))
@@ -487,6 +450,11 @@ def _page(cursor: str) -> dict[str, int]:
     return {"Limit": MESSAGES_PER_PAGE, "Next": int(cursor or "0"), "WithEmptyMsg": 1}
 
 
+def _peer_of(key: DirectKey) -> str:
+    """Return with whom the viewer of a copy talks in it."""
+    return key.recipient if key.viewer == key.sender else key.sender
+
+
 def group_body(group: GroupSpec, members: Sequence[str]) -> dict[str, Any]:
     """Return the body of ``CreateGroup``."""
     return _filled(
@@ -509,7 +477,7 @@ def group_message_body(
     return {**place, **content, "Priority": priority, "SendMessageTime": message.slot}
 
 
-def direct_message_body(message: DirectCopy, *, priority: int) -> dict[str, Any]:
+def direct_message_body(message: DirectMessageOut, *, priority: int) -> dict[str, Any]:
     """Return the body of ``ImportPeerMsg``."""
     if message.viewer not in (message.sender, message.recipient):
         raise ValueError("a one-to-one message has a copy of its sender and one of its recipient")

@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 
 from chat_migration.errors import UsageError
-from chat_migration.targets.zego_zim.connection import (
-    ZIM_VARIABLE,
-    ZimConnection,
-    zim_from_environment,
-)
+from chat_migration.targets.zego_zim.connection import ZimConnection
 
 SECRET = "9193cc662a4c0ec135ec71fb57194b38"
 
@@ -109,7 +105,7 @@ def test_the_environment_describes_a_connection(*, as_text: bool) -> None:
         "password": SECRET,
         "extra": json.dumps(extra) if as_text else extra,
     }
-    made = zim_from_environment({ZIM_VARIABLE: json.dumps(described)})
+    made = ZimConnection.from_environment({ZimConnection.variable: json.dumps(described)})
     assert (made.app_id, made.retention_days, made.calls_per_second) == (7, 30, 40)
 
 
@@ -118,5 +114,5 @@ def test_the_environment_describes_a_connection(*, as_text: bool) -> None:
 )
 def test_an_environment_that_describes_none_says_how_it_would(value: str) -> None:
     with pytest.raises(UsageError, match="ServerSecret") as caught:
-        zim_from_environment({ZIM_VARIABLE: value})
-    assert ZIM_VARIABLE in str(caught.value)
+        ZimConnection.from_environment({ZimConnection.variable: value})
+    assert ZimConnection.variable in str(caught.value)

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat_migration.keys import vendor_random
 from chat_migration.targets.zego_zim.markers import MARK_BYTES, MOST_RANDOM, mark_of, read_mark
+from chat_migration.targets.zego_zim.rules import ZimRules
 
 RANDOMS = st.integers(1, MOST_RANDOM)
 SLOTS = st.integers(1, 36**11 - 1)
@@ -20,6 +22,13 @@ def test_a_mark_reads_back_as_what_it_was_made_of(random: int, slot: int) -> Non
     assert read_mark(mark) == (random, slot)
     assert mark.isascii()
     assert len(mark) <= MARK_BYTES
+
+
+@given(st.text(), st.integers(0, 99), SLOTS)
+def test_every_number_that_planning_draws_can_be_marked(key: str, part: int, slot: int) -> None:
+    assert 2**ZimRules.random_bits - 1 == MOST_RANDOM
+    random = vendor_random(key, part, bits=ZimRules.random_bits)
+    assert read_mark(mark_of(random, slot)) == (random, slot)
 
 
 @given(RANDOMS, SLOTS, st.text())

@@ -18,15 +18,16 @@ from chat_migration.targets.base import (
     Frontier,
     GroupAddress,
     MemberPage,
+    Page,
     StoredMember,
     StoredMessage,
+    StoredProfile,
 )
 from chat_migration.targets.transport import NoReply, Reply
 from chat_migration.targets.zego_zim import replies
 from chat_migration.targets.zego_zim.limits import APIS
 from chat_migration.targets.zego_zim.markers import mark_of
 from chat_migration.targets.zego_zim.outcomes import is_repeatable
-from chat_migration.targets.zego_zim.records import GroupProfile, HistoryPage, NewGroup
 
 QUAY = GroupAddress("quay")
 Reader = Callable[[Reply | NoReply], Any]
@@ -276,7 +277,6 @@ def test_members_who_all_failed_are_told_one_by_one() -> None:
 def test_a_group_is_created_without_those_who_could_not_join() -> None:
     assert READERS["created"](ok(GroupId="quay", ErrorUsers=[], Members=[])) == Done()
     told = READERS["created"](ok(GroupId="quay", ErrorUsers=failures(("b", 660000015))))
-    assert isinstance(told, NewGroup)
     ((name, why),) = told.refused
     assert (name, why.code) == ("b", 660000015)
 
@@ -335,13 +335,21 @@ def test_members_are_listed_page_by_page_with_their_roles() -> None:
 def test_a_profile_tells_what_zim_keeps() -> None:
     fields = {
         "GroupId": "quay", "GroupName": "n", "GroupNotice": "o", "GroupAvatar": "u",
-        "GroupCreateTime": 5, "LimitInfo": {"MemberCountLimit": 100}, "IsAllForbid": True,
+        "GroupCreateTime": 5_000, "LimitInfo": {"MemberCountLimit": 100}, "IsAllForbid": True,
     }  # fmt: skip
-    assert READERS["profile"](ok(**fields)) == GroupProfile(
-        exists=True, name="n", notification="o", avatar_url="u", max_members=100, created_ms=5
+    assert READERS["profile"](ok(**fields)) == StoredProfile(
+        exists=True, name="n", notification="o", avatar_url="u", max_members=100, created_s=5
     )
-    assert READERS["profile"](answer(660600001)) == GroupProfile(exists=False)
+    assert READERS["profile"](answer(660600001)) == StoredProfile(exists=False)
     assert is_unknown(READERS["profile"](ok(**fields | {"GroupId": "pier"})))
+
+
+@pytest.mark.parametrize(("created_ms", "created_s"), [(0, 0), (999, 0), (1_999, 1), (2_000, 2)])
+def test_a_creation_that_is_no_whole_second_counts_from_the_second_before(
+    created_ms: int, created_s: int
+) -> None:
+    told = READERS["profile"](ok(GroupId="quay", GroupCreateTime=created_ms))
+    assert told.created_s == created_s
 
 
 # --- messages -----------------------------------------------------------------------------------
@@ -385,7 +393,7 @@ def history(*rows: dict[str, Any], cursor: Any = 0, oldest_slot: int = 0) -> Any
 
 
 def test_a_message_of_ours_comes_back_under_its_number_and_time() -> None:
-    assert history(row(2), row(1)) == HistoryPage((stored(2), stored(1)), more=False, cursor="")
+    assert history(row(2), row(1)) == Page((stored(2), stored(1)), "")
 
 
 @pytest.mark.parametrize(
@@ -459,9 +467,9 @@ def test_a_message_that_lacks_what_it_is_known_by_is_no_answer(name: str) -> Non
 def test_a_stretch_of_one_copy_holds_what_stands_in_it_and_is_read_to_its_beginning() -> None:
     reply = ok(List=[row(3), row(2), row(1)], Next=9)
     page = replies.read_direct_history("QueryPeerMsg", reply, first=5_002, last=5_002)
-    assert (page.messages, page.cursor) == ((stored(2),), None)  # type: ignore[union-attr]
+    assert (page.messages, page.cursor) == ((stored(2),), "")  # type: ignore[union-attr]
     page = replies.read_direct_history("QueryPeerMsg", reply, first=5_000, last=5_002)
-    assert (page.messages, page.cursor) == ((stored(2), stored(1)), (5_000, "9"))  # type: ignore[union-attr]
+    assert (page.messages, page.cursor) == ((stored(2), stored(1)), "9")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

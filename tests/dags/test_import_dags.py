@@ -1,4 +1,4 @@
-"""The DAG as Airflow parses it: no errors, the four stages in their order, safe defaults."""
+"""The import DAGs as Airflow parses them: no errors, the four stages in their order, safe defaults."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from airflow.sdk import CronDataIntervalTimetable, ExceptionRetryPolicy
 from chat_migration.settings import Settings
 from chat_migration_airflow import alerts
 from chat_migration_airflow.deadlines import EndOfNight
+from chat_migration_airflow.operators.base import MigrationOperator
 
 pytestmark = pytest.mark.airflow
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
+
+DAG_OF = {"tencent": "import_to_tencent_chat", "zim": "import_to_zego_zim"}
+CONNECTIONS = {"tencent": "tencent_chat_default", "zim": "zim_default"}
 
 ORDER = [
     "extract.open_window",
@@ -44,9 +48,14 @@ def bag():
     return DagBag(dag_folder=str(DAGS))
 
 
+@pytest.fixture(scope="module", params=DAG_OF)
+def target(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def dag(bag):
-    return bag.dags["import_to_tencent_chat"]
+def dag(bag, target):
+    return bag.dags[DAG_OF[target]]
 
 
 def test_every_dag_file_is_imported_without_error(bag):
@@ -104,9 +113,20 @@ def test_report_alone_decides_the_state_of_the_run(dag):
     assert [task.task_id for task in dag.leaves] == ["set_unread.write_report"]
 
 
-def test_report_updates_the_asset_of_imports(dag):
+def test_report_updates_the_asset_of_imports_into_its_target(dag, target):
     (asset,) = dag.get_task("set_unread.write_report").outlets
-    assert asset.name == "chat_migration/tencent/import"
+    assert asset.name == f"chat_migration/{target}/import"
+
+
+def test_every_task_that_talks_to_an_app_has_the_connection_of_its_target(dag, target):
+    tasks = [task.unmap({"shard": 0}) if task.is_mapped else task for task in dag.tasks]
+    talking = [task for task in tasks if isinstance(task, MigrationOperator)]
+    assert len(talking) == len(ORDER) - 1
+    assert {(task.target, task.conn_id) for task in talking} == {(target, CONNECTIONS[target])}
+
+
+def test_a_dag_lies_in_the_file_of_its_name(dag, target):
+    assert Path(dag.fileloc).name == f"{DAG_OF[target]}.py"
 
 
 def test_a_run_covers_one_day_from_midnight(dag):
@@ -152,17 +172,18 @@ def test_night_has_a_deadline_that_only_scheduled_runs_have(dag):
     assert alert.interval == timedelta(hours=6)
 
 
-def test_dag_is_documented_tagged_and_owned(dag):
-    assert "tencent_chat_default" in dag.doc_md
-    assert {"chat-migration", "tencent"} <= set(dag.tags)
+def test_dag_is_documented_tagged_and_owned(dag, target):
+    assert CONNECTIONS[target] in dag.doc_md
+    assert dag.dag_id in dag.doc_md
+    assert {"chat-migration", target} <= set(dag.tags)
     assert {task.owner for task in dag.tasks} == {"chat-migration"}
 
 
-def test_parsing_imports_nothing_heavy():
+def test_parsing_imports_nothing_heavy(target):
     heavy = ["duckdb", "matplotlib", "pandas", "pyarrow", "requests", "tenacity", "TLSSigAPIv2"]
     script = (
         "import sys, runpy, airflow.sdk; before = set(sys.modules)\n"
-        f"runpy.run_path({str(DAGS / 'import_to_tencent_chat.py')!r})\n"
+        f"runpy.run_path({str(DAGS / DAG_OF[target]) + '.py'!r})\n"
         f"print(*(set(sys.modules) - before) & set({heavy!r}))"
     )
     found = subprocess.run(
