@@ -23,6 +23,7 @@ from tests.builders_neutral import START_MS, NeutralExport
 from tests.clocks_fast import FastClock
 
 from chat_migration import stages
+from chat_migration.errors import MigrationError, StoppedError
 from chat_migration.home import Home
 from chat_migration.ledger.ledger import Ledger
 from chat_migration.ledger.shared import shared_ledger
@@ -32,11 +33,13 @@ from chat_migration.targets.base import (
     AccountSpec,
     DirectMessageOut,
     Done,
+    Failure,
     Frontier,
     GroupAddress,
     GroupMessageOut,
     GroupSpec,
     ItemResult,
+    Mark,
     MemberSpec,
     Page,
     StoredMessage,
@@ -72,6 +75,12 @@ class Town:
     def renew_signature(self) -> None:
         """Do nothing."""
 
+    def oldest_slot(self) -> None:
+        """Take messages of any age."""
+
+    def stop_error(self, failed: Failure, *, done: str = "") -> MigrationError:
+        return StoppedError(f"{failed} {done}")
+
     def existing_accounts(self, accounts: Sequence[str]) -> dict[str, bool]:
         return dict.fromkeys(accounts, False)
 
@@ -83,7 +92,9 @@ class Town:
         self.created[group.group_id] = group.created_s
         return Done()
 
-    def add_members(self, group_id: str, members: Sequence[MemberSpec]) -> list[ItemResult]:
+    def add_members(
+        self, group_id: str, members: Sequence[MemberSpec], *, operator: str
+    ) -> list[ItemResult]:
         del group_id
         return [Done() for _ in members]
 
@@ -133,13 +144,14 @@ class Town:
             for each in addresses
         ]
 
-    def read_group(self, address: GroupAddress, *, below: int | None) -> Page:
+    def read_group(self, address: GroupAddress, *, since: Mark, cursor: str) -> Page:
+        assert not cursor, "everything stood on the first page"
         held = [
             StoredMessage(sender=row[0], slot=row[1], random=row[2], sequence=number)
             for number, row in enumerate(self.sent.get(address.group_id, []), 1)
-            if below is None or number <= below
+            if number > since.sequence
         ]
-        return Page(tuple(reversed(held)), more=False)
+        return Page(tuple(reversed(held)))
 
 
 # --- exports ------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ class Found(enum.StrEnum):
 
 
 ADVICE = {
-    "behind_newer": "A run calls it late: `late_messages=append` adds it at the end, with its time in the text.",
+    "behind_newer": "A run calls it late: `late_messages=append` sends it all the same.",
     "part_missing": "Of a message in several parts some are there and newer messages follow; it is not completed.",
     "not_provable": "Lengthen the app's retention and rebuild again; until then no run sends it.",
     "matches_nothing": "Are `source_name` and the export those of the lost run? No run writes to this group.",

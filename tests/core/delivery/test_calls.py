@@ -23,6 +23,7 @@ from chat_migration.delivery.crew import run_all
 from chat_migration.errors import InterruptedRunError, MigrationError, StoppedError
 from chat_migration.stop import StopSignal
 from chat_migration.targets.base import Advice, Effect, Failure
+from chat_migration.targets.verbs import Verb
 
 
 def failed(advice: Advice, effect: Effect = Effect.NONE, code: int | None = 7) -> Failure:
@@ -58,9 +59,10 @@ class Bench:
         coming = itertools.chain(answers, itertools.repeat(answers[-1]))
         caller = Caller(
             budget=self, clock=self.clock, stop=self.stop, statistics=self.statistics,
+            api_of={Verb.READ_GROUP: "send"},
             renew_signature=self.renew, stop_error=lambda failure: StoppedError(str(failure)),
         )  # fmt: skip
-        return caller.call("send", lambda: next(coming), priority=priority)
+        return caller.call(Verb.READ_GROUP, lambda: next(coming), priority=priority)
 
     @property
     def sent(self) -> int:
@@ -82,6 +84,7 @@ FOLLOWS = {
     Advice.STOP_RUN: STOP,
     Advice.SMALLER_BATCH: BACK,
     Advice.LATE: BACK,
+    Advice.TOO_OLD: BACK,
     Advice.REJECT_ITEM: BACK,
     Advice.MISSING_MESSAGE: BACK,
     Advice.MISSING_ACCOUNT: BACK,
