@@ -127,7 +127,8 @@ def airflow(tmp_path_factory):
 def _ready(server, home):
     def printed():
         assert server.poll() is None, (home / "up.log").read_text()
-        return re.search(r"Airflow: +(\S+)/dags.*\nSandbox: +(\S+)", (home / "up.log").read_text())
+        said = (home / "up.log").read_text()
+        return re.search(r"Airflow: +(\S+)/dags(?:.*\n)+?Sandbox: +(\S+)", said)
 
     url, sandbox = wait(printed, seconds=180).groups()
     token = call(f"{url}/auth/token")[1]["access_token"]
@@ -273,6 +274,7 @@ class TestTriggerForm:
         expect(page.get_by_role("option")).to_have_text(
             [
                 "not set",
+                "auto: named in the report, or at their own time where the target takes them there",
                 "reject: named in the report",
                 "append: at the end, with their time in the text",
             ]
