@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import enum
 
-import msgspec
-
-from chat_migration.targets.base import Advice, Effect, Failure
+from chat_migration.targets.base import Advice, Effect
+from chat_migration.targets.outcome_table import OutcomeTable, Row, Write
 from chat_migration.targets.tencent_chat.limits import APIS
 
 
@@ -57,20 +56,6 @@ class Symptom(enum.Enum):
     UNLISTED_CODE = "unlisted_code"
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One row of the table.
-
-    Attributes:
-        text: what was seen, for people; a code's own text stands in ``codes``.
-        effect: whether a write may have taken effect.
-        advice: what follows; ``TRY_AGAIN`` becomes ``READ_BACK`` where a repeat would cost something.
-    """
-
-    text: str
-    effect: Effect
-    advice: Advice
-
-
 _NONE, _UNKNOWN = Effect.NONE, Effect.UNKNOWN
 
 TABLE: dict[Symptom, Row] = {
@@ -105,18 +90,6 @@ TABLE: dict[Symptom, Row] = {
 """Every symptom. Unknowns U4, U6 and U24 of the vendor's pages are the rows of unknown effect."""
 
 
-class Write(msgspec.Struct, frozen=True):
-    """What doing a write twice costs.
-
-    Attributes:
-        key: by what the service knows a repeat for ever, so that it does nothing more; "" if by nothing.
-        read_back: the API that shows whether it was done.
-    """
-
-    key: str
-    read_back: str
-
-
 WRITES: dict[str, Write] = {
     "multiaccount_import": Write("the account's id", "account_check"),
     "import_group": Write("", "get_group_info"),
@@ -149,34 +122,6 @@ delete_group_member (1047/34949).
 """
 
 
-def is_repeatable(api: str) -> bool:
-    """Tell whether sending the same again costs nothing, whatever became of it before."""
-    if api in WRITES:
-        return bool(WRITES[api].key)
-    return api in APIS and not APIS[api].writes
-
-
-def effect_of(api: str, symptom: Symptom) -> Effect:
-    """Return whether a call of which this was seen may have taken effect; a read never has."""
-    reads = api in APIS and not APIS[api].writes
-    return Effect.NONE if reads else TABLE[symptom].effect
-
-
-def advice_for(api: str, symptom: Symptom) -> Advice:
-    """Return what follows."""
-    advice = TABLE[symptom].advice
-    may_be_done = effect_of(api, symptom) is Effect.UNKNOWN
-    if advice is Advice.TRY_AGAIN and may_be_done and not is_repeatable(api):
-        return Advice.READ_BACK
-    return advice
-
-
-def failed(api: str, symptom: Symptom, text: str = "", *, code: int | None = None) -> Failure:
-    """Return the failure that a symptom stands for; ``text`` says it closer than the table does."""
-    return Failure(
-        api=api,
-        code=code,
-        text=text or TABLE[symptom].text,
-        advice=advice_for(api, symptom),
-        effect=effect_of(api, symptom),
-    )
+_OUTCOMES = OutcomeTable(TABLE, WRITES, APIS)
+is_repeatable, effect_of = _OUTCOMES.is_repeatable, _OUTCOMES.effect_of
+advice_for, failed = _OUTCOMES.advice_for, _OUTCOMES.failed

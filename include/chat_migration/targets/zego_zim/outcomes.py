@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import enum
 
-import msgspec
-
-from chat_migration.targets.base import Advice, Effect, Failure
+from chat_migration.targets.base import Advice, Effect
+from chat_migration.targets.outcome_table import OutcomeTable, Row, Write
 from chat_migration.targets.zego_zim.limits import APIS
 
 
@@ -59,20 +58,6 @@ class Symptom(enum.Enum):
     NOT_OFFERED = "not_offered"
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One row of the table.
-
-    Attributes:
-        text: what was seen, for people; a code's own text stands in ``codes``.
-        effect: whether a write may have taken effect.
-        advice: what follows; ``TRY_AGAIN`` becomes ``READ_BACK`` where a repeat would cost something.
-    """
-
-    text: str
-    effect: Effect
-    advice: Advice
-
-
 _NONE, _UNKNOWN = Effect.NONE, Effect.UNKNOWN
 
 TABLE: dict[Symptom, Row] = {
@@ -108,18 +93,6 @@ TABLE: dict[Symptom, Row] = {
 """Every symptom. Unknowns 1, 2 and 22 of the vendor's pages are the rows of unknown effect."""
 
 
-class Write(msgspec.Struct, frozen=True):
-    """What doing a write twice costs.
-
-    Attributes:
-        key: by what the service knows a repeat for ever, so that it does nothing more; "" if by nothing.
-        read_back: the Action that shows whether it was done.
-    """
-
-    key: str
-    read_back: str
-
-
 WRITES: dict[str, Write] = {
     "UserRegister": Write("the user's id", "QueryUserInfos"),
     "ModifyUserInfo": Write("the user's id: the profile is set", "QueryUserInfos"),
@@ -148,34 +121,6 @@ Source: the pages of the single Actions; that imports have no key is inferred: n
 """
 
 
-def is_repeatable(api: str) -> bool:
-    """Tell whether sending the same again costs nothing, whatever became of it before."""
-    if api in WRITES:
-        return bool(WRITES[api].key)
-    return api in APIS and not APIS[api].writes
-
-
-def effect_of(api: str, symptom: Symptom) -> Effect:
-    """Return whether a call of which this was seen may have taken effect; a read never has."""
-    reads = api in APIS and not APIS[api].writes
-    return Effect.NONE if reads else TABLE[symptom].effect
-
-
-def advice_for(api: str, symptom: Symptom) -> Advice:
-    """Return what follows."""
-    advice = TABLE[symptom].advice
-    may_be_done = effect_of(api, symptom) is Effect.UNKNOWN
-    if advice is Advice.TRY_AGAIN and may_be_done and not is_repeatable(api):
-        return Advice.READ_BACK
-    return advice
-
-
-def failed(api: str, symptom: Symptom, text: str = "", *, code: int | None = None) -> Failure:
-    """Return the failure that a symptom stands for; ``text`` says it closer than the table does."""
-    return Failure(
-        api=api,
-        code=code,
-        text=text or TABLE[symptom].text,
-        advice=advice_for(api, symptom),
-        effect=effect_of(api, symptom),
-    )
+_OUTCOMES = OutcomeTable(TABLE, WRITES, APIS)
+is_repeatable, effect_of = _OUTCOMES.is_repeatable, _OUTCOMES.effect_of
+advice_for, failed = _OUTCOMES.advice_for, _OUTCOMES.failed
