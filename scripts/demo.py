@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from demo_common import (
     logged,
     sandbox,
 )
-from demo_dates import recent_copy
+from demo_exports import EXPORTS, settings_of
+from demo_progress import Watch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -34,12 +36,6 @@ from chat_migration.model import Outcome
 from chat_migration.targets.vendors import DEFAULT_TARGET
 
 DAGS = {"tencent": "import_to_tencent_chat", "zim": "import_to_zego_zim"}
-AGEING = frozenset({"zim"})
-"""Targets that take nothing older than their retention: they get copies of the exports that end two days ago."""
-SETTINGS: dict[str, dict[str, Any]] = {"zim": {"max_rejected_ratio": 0.2}}
-"""What a target's runs are told besides. ZIM has no topics: their messages are rejected and reported, and the
-rest of the neutral export counts as complete all the same."""
-EXPORTS = {"slack": "samples/slack-houstondatavis", "neutral": "samples/neutral-harbour"}
 
 _RUN_ID = re.compile(r"\brun_id=(manual__[^\s,]+)")
 _ERROR = re.compile(r"^(?:[\w.]+\.)?(\w+Error\b.*)", re.MULTILINE)
@@ -70,10 +66,11 @@ def main() -> int:
                 _airflow(["db", "migrate"], env, log)
             done = []
             for source, path in EXPORTS.items():
-                with console.status(f"{path}: extract, groups, messages, unread"):
-                    export = _export(path, options.target, options.home)
-                    done.append(_move(options.target, source, export, env, url=url, log=log))
-                console.print(f"{path} moved in {done[-1].seconds:.0f} s")
+                settings = settings_of(options.target, source, options.home)
+                with Watch(console, path) as watch:
+                    moved = _move(options.target, settings, env, url=url, log=log, told=watch.line)
+                done.append(moved)
+                console.print(f"{path} moved in {moved.seconds:.0f} s")
     except DemoError as error:
         console.print(f"[bold red]{error}")
         return 1
@@ -81,25 +78,24 @@ def main() -> int:
     return 0
 
 
-def _export(path: str, target: str, home: Path) -> Path:
-    """Return the export to move: the sample itself, or a copy of it that is recent enough for the target."""
-    sample = REPOSITORY / path
-    return recent_copy(sample, home / "exports" / sample.name) if target in AGEING else sample
-
-
 def _move(
-    target: str, source: str, path: Path, env: dict[str, str], *, url: str, log: Path
+    target: str,
+    settings: dict[str, Any],
+    env: dict[str, str],
+    *,
+    url: str,
+    log: Path,
+    told: Callable[[str], None],
 ) -> Import:
-    conf = {"source": source, "export_path": str(path), **SETTINGS.get(target, {})}
     writes, begun = _writes(url), time.monotonic()
-    output = _airflow(["dags", "test", DAGS[target], "--conf", json.dumps(conf)], env, log)
-    run_id = _RUN_ID.search(output)
+    command = ["dags", "test", DAGS[target], "--conf", json.dumps(settings)]
+    run_id = _RUN_ID.search(_airflow(command, env, log, told))
     if run_id is None:
-        message = f"Airflow names no run of {_shown(path)}. Its log: {log}"
+        message = f"Airflow names no run of {settings['export_path']}. Its log: {log}"
         raise DemoError(message)
     folder = Home.from_environment(env).run_folder(run_id[1])
     return Import(
-        source=source,
+        source=settings["source"],
         report=json.loads((folder / "report.json").read_text(encoding="utf-8")),
         folder=folder,
         writes=_writes(url) - writes,
@@ -107,26 +103,38 @@ def _move(
     )
 
 
-def _airflow(command: list[str], env: dict[str, str], log: Path) -> str:
-    """Run an Airflow command and return what it wrote, which the log holds too.
+def _airflow(
+    command: list[str],
+    env: dict[str, str],
+    log: Path,
+    told: Callable[[str], None] = lambda _: None,
+) -> str:
+    """Run an Airflow command and return what it wrote, which the log holds too; ``told`` gets each line at once.
 
     Raises:
         DemoError: it failed; the text has its last error and names the log.
     """
-    ended = subprocess.run(
-        [str(BIN / "airflow"), *command],
-        env=env,
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    with logged(log) as out:
-        out.write(ended.stdout)
-    output = ended.stdout.decode(errors="replace")
-    if ended.returncode:
+    lines = []
+    with (
+        logged(log) as out,
+        subprocess.Popen(
+            [str(BIN / "airflow"), *command],
+            env=env | {"PYTHONUNBUFFERED": "1"},
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as running,
+    ):
+        assert running.stdout is not None  # noqa: S101 - it is a pipe
+        for raw in running.stdout:
+            out.write(raw)
+            out.flush()  # whoever wonders can follow the log
+            lines.append(raw.decode(errors="replace"))
+            told(lines[-1])
+    output = "".join(lines)
+    if running.returncode:
         errors = _ERROR.findall(output)
-        cause = errors[0] if errors else f"exit code {ended.returncode}"
+        cause = errors[0] if errors else f"exit code {running.returncode}"
         message = (
             f"`airflow {command[0]} {command[1]}` failed: {cause}\nThe whole log: {_shown(log)}"
         )

@@ -10,10 +10,10 @@ from pathlib import Path
 from subprocess import Popen
 from types import FrameType
 
+import yaml
 from demo_common import (
     BIN,
     DEFAULT_HOME,
-    REPOSITORY,
     SANDBOX_PORT,
     DemoError,
     environment,
@@ -25,10 +25,17 @@ from demo_common import (
     sandbox,
     wait_for,
 )
+from demo_exports import settings_of
 
 from chat_migration.settings import CONFIG_VARIABLE
+from chat_migration.targets.vendors import DEFAULT_TARGET, VENDORS
 
 AIRFLOW_PORT = 8080
+_SOURCE = "neutral"
+_REMARK = """\
+# What a run takes when its form says nothing. A section named as a target is for runs into that target alone:
+# ZIM takes nothing older than its app's retention, so it gets a copy of the export whose history is recent.
+"""
 
 
 def main() -> int:
@@ -86,11 +93,20 @@ def wait_while_running(airflow: Popen[bytes], log: Path) -> None:
 
 
 def _settings_file(home: Path) -> Path:
-    """Return the settings of nightly runs; made once, then it is the user's own."""
+    """Return the settings of nightly runs, and of all that a form leaves open; made once, then it is the user's own."""
     path = home / "settings.yaml"
     if not path.exists():
-        export = REPOSITORY / "samples" / "neutral-harbour"
-        path.write_text(f"source: neutral\nexport_path: {export}\n", encoding="utf-8")
+        general = settings_of(DEFAULT_TARGET, _SOURCE, home)
+        sections = {
+            name: {
+                key: value
+                for key, value in settings_of(name, _SOURCE, home).items()
+                if general.get(key) != value
+            }
+            for name in VENDORS
+        }
+        told = general | {name: section for name, section in sections.items() if section}
+        path.write_text(_REMARK + yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
     return path
 
 

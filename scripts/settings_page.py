@@ -23,6 +23,30 @@ _PARTS = {
 }
 """What Airflow's own fields hold, by target."""
 
+_FILE = [
+    "## The settings file",
+    "",
+    "YAML, one setting a line. A section named as a target holds what is for runs into that target alone and wins",
+    "over what stands outside; the others ignore it.",
+    "",
+    "```yaml",
+    "source: neutral",
+    "export_path: s3://chat-exports/{date}/",
+    "max_rejected_ratio: 0",
+    "zim:                          # "
+    + ", ".join(f"`{name}:` for {kind.title}" for name, kind in VENDORS.items()),
+    "  clear_unread: all",
+    "  max_rejected_ratio: 0.02    # topics cannot be moved there",
+    "```",
+    "",
+    "What a target cannot do is refused before anything is read, not ignored: `c2c_unread=preserve` where unread",
+    "counts can only be cleared (ZIM), `clear_unread=all` or `none` where they are set as the export has them (Tencent",
+    "Cloud Chat). Put such a setting into the section of the target that can.",
+    "",
+    "## All settings",
+    "",
+]
+
 
 def page() -> str:
     """Return the page."""
@@ -34,6 +58,7 @@ def page() -> str:
             "What is given to a run wins over the YAML file that `CHAT_MIGRATION_CONFIG` names, and that",
             "over the default.",
             "",
+            *_FILE,
             "| Setting | Default | Meaning |",
             "|---|---|---|",
             *(_row(name, field) for name, field in Settings.model_fields.items()),

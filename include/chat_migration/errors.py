@@ -9,6 +9,7 @@ A record that cannot be moved is no error but an outcome (``model.Outcome``); th
     │       └── ExportNotReadyError exit 2  the export is there and not complete yet; run again later
     ├── StoppedError                exit 3  nothing more may be sent until a person acts
     │   ├── CredentialsError        exit 3  secret, app id, region or admin identifier is wrong
+    │   ├── NoticeStoredError       exit 3  a change stored a notice in its group: turn the console's switch off
     │   ├── TargetUnreachableError  exit 3  no usable answer from the target; run again later
     │   ├── UnknownLedgerError      exit 3  the target holds what this ledger does not know: rebuild
     │   ├── LedgerUnreachableError  exit 3  the ledger's database does not answer; run again later
@@ -89,6 +90,10 @@ class StoppedError(MigrationError):
 
 class CredentialsError(StoppedError):
     """The target refuses the secret, the app id, the region or the admin identifier."""
+
+
+class NoticeStoredError(StoppedError):
+    """A change of a group stored a message of its own in it, which a switch of the vendor's console forbids."""
 
 
 class TargetUnreachableError(StoppedError):

@@ -1,26 +1,34 @@
 """The one set of settings: for a run's conf, the command line and the settings file.
 
-Precedence: conf or flag, then the YAML file named by ``CHAT_MIGRATION_CONFIG``, then the defaults below.
-What belongs to the target's app (host, secret, rate, batch sizes) is no setting but part of the connection:
-see :mod:`chat_migration.connection`.
+Precedence: conf or flag, then the YAML file named by ``CHAT_MIGRATION_CONFIG``, then the defaults below. In the file,
+a section named by a target wins over what stands outside, for runs into that target alone::
+
+    source: slack
+    export_path: /exports/slack.zip
+    zim:
+      clear_unread: all
+
+:func:`chat_migration.target_settings.settings_for` knows the targets. What belongs to the target's app (host, secret,
+rate, batch sizes) is no setting but part of the connection: see :mod:`chat_migration.connection`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from chat_migration.errors import UsageError
 from chat_migration.window import Window, parse_instant
 
 CONFIG_VARIABLE = "CHAT_MIGRATION_CONFIG"
-
-TargetName = Literal["tencent", "zim"]
+_SAID = "said"
+"""Type of an error whose text names the value already."""
 
 
 class Settings(BaseModel):
@@ -50,13 +58,14 @@ class Settings(BaseModel):
 
     same_second: Literal["lift", "keep"] = Field(
         "lift",
-        description="Messages of one group in one second: lift each to the next free second, or keep the tie.",
+        description="Messages of one group at the same time, which is a second in Tencent Cloud Chat and a "
+        "millisecond in ZIM: lift each to the next free one, or keep the tie.",
     )
     late_messages: Literal["auto", "reject", "append"] = Field(
         "auto",
         description="Rows older than what the group already holds: reject, or append with their time in the text. "
-        "A target that takes them at their own time gets them so with either `append` or `auto`; any other rejects "
-        "them with `auto`.",
+        "A target that takes them at their own time (ZIM) gets them so with either `append` or `auto`; any other "
+        "(Tencent Cloud Chat) rejects them with `auto`.",
     )
     oversize_text: Literal["split", "reject"] = Field(
         "split",
@@ -67,16 +76,18 @@ class Settings(BaseModel):
     )
     c2c_unread: Literal["read", "preserve"] = Field(
         "read",
-        description="One-to-one history arrives as read, or keeps its unread counts (needs allow_push).",
+        description="One-to-one history arrives as read, or keeps its unread counts (needs allow_push). `preserve` "
+        "is refused where unread counts can only be cleared (ZIM): use `clear_unread` there.",
     )
     allow_push: bool = Field(
         False,
-        description="Accept that `c2c_unread=preserve` pushes notifications to people's phones.",
+        description="Accept that `c2c_unread=preserve` pushes notifications to people's phones. It does nothing else.",
     )
     clear_unread: Literal["touched", "all", "none"] = Field(
         "touched",
         description="Targets where unread counts can only be cleared (ZIM): clear those of the conversations that "
-        "this run writes to, of all in the export, or none. It does nothing where counts can be set (Tencent).",
+        "this run writes to, of all in the export, or none. Where counts can be set (Tencent Cloud Chat) they are "
+        "set as the export has them, and `all` and `none` are refused.",
     )
     existing_accounts: Literal["adopt", "refuse", "overwrite"] = Field(
         "adopt",
@@ -148,7 +159,10 @@ class Settings(BaseModel):
         text = (
             value if isinstance(value, str) else str(getattr(value, "isoformat", lambda: value)())
         )
-        parse_instant(text)
+        try:
+            parse_instant(text)
+        except UsageError as error:
+            raise PydanticCustomError(_SAID, "{said}", {"said": str(error)}) from None
         return str(text)
 
     @field_validator("conversations", "exclude_conversations", mode="before")
@@ -181,28 +195,39 @@ class Settings(BaseModel):
         return bool(self.conversations or self.exclude_conversations)
 
     @classmethod
-    def load(cls, given: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Self:
+    def load(
+        cls,
+        given: Mapping[str, Any],
+        environ: Mapping[str, str] | None = None,
+        *,
+        target: str = "",
+        targets: Collection[str] = (),
+    ) -> Self:
         """Return the settings of a run: what is given, over the settings file, over the defaults.
 
         Values that are None or "" in ``given`` count as not given.
 
+        Args:
+            given: the run's conf, or what was typed.
+            environ: where the file is named; by default this process's environment.
+            target: where the run goes: the file's section of this name wins over the rest of the file.
+            targets: every name that a section may have; those of other targets are ignored.
+
         Raises:
-            UsageError: a name is unknown, a value is not allowed, or the file cannot be read.
+            UsageError: a name is unknown, a value is not allowed, or the file cannot be read. What stands in a
+                section is named with it.
         """
         environ = os.environ if environ is None else environ
-        merged = dict(_read_file(environ.get(CONFIG_VARIABLE, "")))
-        merged.update({name: value for name, value in given.items() if value not in (None, "")})
+        path = environ.get(CONFIG_VARIABLE, "")
+        general, sections = _divided(_read_file(path), targets)
+        section = _mapping_of(sections.get(target), target, path)
+        asked = {name: value for name, value in given.items() if value not in (None, "")}
         try:
-            settings = cls.model_validate(merged)
+            return cls.model_validate(general | section | asked)
         except ValidationError as error:
-            raise UsageError(_explain(error), advice=_valid_names(cls)) from None
-        if settings.c2c_unread == "preserve" and not settings.allow_push:
-            raise UsageError(
-                "`c2c_unread=preserve` pushes every unread one-to-one message to its reader's phone.",
-                expected="`allow_push=true` says that this is wanted.",
-                advice="Add `allow_push=true`, or use `c2c_unread=read`.",
-            )
-        return settings
+            where = f" in section `{target}:` of `{path}`"
+            places = dict.fromkeys(section.keys() - asked.keys(), where)
+            raise _refused(error, places, targets, cls) from None
 
 
 def _read_file(path: str) -> dict[str, Any]:
@@ -220,17 +245,48 @@ def _read_file(path: str) -> dict[str, Any]:
     return loaded
 
 
-def _explain(error: ValidationError) -> str:
+def _divided(
+    file: Mapping[str, Any], targets: Collection[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a settings file says for every target, and its sections by target."""
+    sections = {name: value for name, value in file.items() if name in targets}
+    return {name: value for name, value in file.items() if name not in sections}, sections
+
+
+def _mapping_of(section: Any, target: str, path: str) -> dict[str, Any]:
+    """Return the settings of a section; one in which nothing stands yet has none."""
+    if section is not None and not isinstance(section, dict):
+        raise UsageError(
+            f"Section `{target}:` of the settings file `{path}` is no mapping of settings.",
+            expected=f"One setting a line, further in than `{target}:`, such as `  source: slack`.",
+        )
+    return section or {}
+
+
+def _refused(
+    error: ValidationError,
+    where: Mapping[str, str],
+    targets: Collection[str],
+    kind: type[BaseModel],
+) -> UsageError:
+    """Return what is wrong with some settings; ``where`` is said of those that stand in a section."""
+    problems = error.errors(include_url=False)
     sentences = []
-    for problem in error.errors(include_url=False):
+    for problem in problems:
         name = ".".join(str(part) for part in problem["loc"])
+        place = where.get(str(problem["loc"][0]), "")
         if problem["type"] == "extra_forbidden":
-            sentences.append(f"`{name}` is no setting.")
+            sentences.append(f"`{name}`{place} is no setting.")
+        elif problem["type"] == _SAID:
+            sentences.append(f"Setting `{name}`{place}: {problem['msg']}")
         else:
-            sentences.append(f"Setting `{name}`: {problem['msg']} (found `{problem['input']!r}`).")
-    return " ".join(sentences)
+            found = f"(found `{problem['input']!r}`)"
+            sentences.append(f"Setting `{name}`{place}: {problem['msg']} {found}.")
+    is_name = any(problem["type"] == "extra_forbidden" for problem in problems)
+    return UsageError(" ".join(sentences), advice=_valid_names(kind, targets) if is_name else "")
 
 
-def _valid_names(kind: type[BaseModel]) -> str:
+def _valid_names(kind: type[BaseModel], targets: Collection[str]) -> str:
     names = (field.alias or name for name, field in kind.model_fields.items())
-    return f"Valid settings are: {', '.join(sorted(names))}."
+    sections = f" Sections of the settings file are: {', '.join(targets)}." if targets else ""
+    return f"Valid settings are: {', '.join(sorted(names))}.{sections}"

@@ -60,9 +60,9 @@ _LOOKS = {
     "conversations": _Look(title="Only these conversations", section=PILOT),
     "exclude_conversations": _Look(title="All but these conversations", section=PILOT),
     "same_second": _Look(
-        title="Messages in one second",
+        title="Messages at the same time",
         section=RULES,
-        labels={"lift": "each to the next free second", "keep": "the tie stays"},
+        labels={"lift": "each to the next free time", "keep": "the tie stays"},
     ),
     "late_messages": _Look(
         title="Late messages",
@@ -70,7 +70,7 @@ _LOOKS = {
         labels={
             "auto": "named in the report, or at their own time where the target takes them there",
             "reject": "named in the report",
-            "append": "at the end, with their time in the text",
+            "append": "at the end with their time in the text, or likewise at their own time",
         },
     ),
     "oversize_text": _Look(
@@ -105,7 +105,7 @@ _LOOKS = {
         section=UNREAD,
         labels={
             "read": "everything arrives as read",
-            "preserve": "keep the counts (pushes to phones)",
+            "preserve": "keep the counts (pushes to phones; not in ZIM)",
         },
     ),
     "allow_push": _Look(title="Allow pushes to phones", section=UNREAD),
@@ -114,8 +114,8 @@ _LOOKS = {
         section=UNREAD,
         labels={
             "touched": "of what this run writes to",
-            "all": "of every conversation in the export",
-            "none": "leave them",
+            "all": "of every conversation in the export (ZIM alone)",
+            "none": "leave them (ZIM alone)",
         },
     ),
     "require_approval": _Look(title="Ask before sending", section=SAFETY),

@@ -32,6 +32,7 @@ _REASONS: dict[type[MigrationError], str] = {
     errors.RowsInDoubtError: "Some outcomes are unknown; the next try reads them back.",
     errors.HeldElsewhereError: "Another run holds conversations; wait for it.",
     errors.InterruptedRunError: "Stopped by a signal; the next try goes on from there.",
+    errors.NoticeStoredError: "A change stored a notice; turn the console's switch that the error names, then clear.",
     errors.CredentialsError: "The target refuses the credentials; correct the connection, then clear.",
     errors.UnknownLedgerError: "The target holds messages that this ledger does not know; rebuild it first.",
     errors.ExportMissingError: "A drop of the export is not there; it may still come.",

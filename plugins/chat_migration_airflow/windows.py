@@ -11,23 +11,25 @@ from typing import Any
 
 from chat_migration.errors import UsageError
 from chat_migration.settings import Settings
+from chat_migration.target_settings import settings_for
 from chat_migration.targets.vendors import DEFAULT_TARGET
 from chat_migration.window import RunKind, Window
 
 _KINDS: dict[str, RunKind] = {"scheduled": "scheduled", "backfill": "backfill"}
 
 
-def run_settings(given: Mapping[str, Any], *, time_zone: str = "") -> Settings:
+def run_settings(target: str, given: Mapping[str, Any], *, time_zone: str = "") -> Settings:
     """Return the settings of one DAG run.
 
     Args:
+        target: where it goes, as ``--target`` of the command line names it.
         given: its Params.
         time_zone: the schedule's, which counts where neither Params nor settings file name one.
 
     Raises:
-        UsageError: a setting is unknown or wrong.
+        UsageError: a setting is unknown or wrong, or the target cannot do what is asked.
     """
-    settings = Settings.load(given)
+    settings = settings_for(target, given)
     return settings if settings.time_zone else settings.model_copy(update={"time_zone": time_zone})
 
 

@@ -134,6 +134,55 @@ def test_an_app_that_refuses_the_secret_stops_the_run_before_anything_is_sent(
     assert both.stats()["writes"] == 0
 
 
+@pytest.mark.usefixtures("targets")
+@pytest.mark.parametrize("command", ["check", "run", "rebuild"])
+def test_a_section_of_the_settings_file_is_for_its_target_alone(
+    typed: Typed,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: Screen,
+    command: str,
+) -> None:
+    file = tmp_path / "settings.yaml"
+    nowhere = tmp_path / "of-zim"
+    file.write_text(f"export_path: {tmp_path / 'of-all'}\nzim:\n  export_path: {nowhere}\n")
+    monkeypatch.setenv("CHAT_MIGRATION_CONFIG", str(file))
+    for target, looked_for in (("tencent", "of-all"), ("zim", "of-zim")):
+        assert typed(command, "--target", target) == 2
+        assert looked_for in capsys.readouterr().err
+        assert typed(command, "--target", target, "--export", tmp_path / "typed") == 2
+        assert "typed" in capsys.readouterr().err
+    file.write_text("zim:\n  colour: red\n")
+    assert typed(command, "--target", "zim") == 2
+    assert "`colour` in section `zim:` of" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("targets")
+@pytest.mark.parametrize(
+    ("target", "asked", "advice"),
+    [
+        ("zim", "c2c_unread=preserve", "use `clear_unread`"),
+        ("tencent", "clear_unread=all", "Leave `clear_unread` out"),
+    ],
+)
+def test_what_a_target_cannot_do_is_refused_before_anything_is_read(
+    typed: Typed,
+    both: chat_sandbox.SandboxHandle,
+    home: Path,
+    capsys: Screen,
+    target: str,
+    asked: str,
+    advice: str,
+) -> None:
+    both.reset_stats()
+    words = ("--target", target, "--export", NEUTRAL, "--param", asked)
+    for command in ("check", "run"):
+        assert typed(command, *words, "--param", "allow_push=true") == 2
+        assert advice in capsys.readouterr().err
+    assert both.stats()["calls"] == 0
+    assert not home.exists()
+
+
 def test_both_targets_work_from_one_extract(targets: dict[str, TargetConnection]) -> None:
     home = Home.from_environment()
     found = [extracted(f"into-{name}", each, home) for name, each in targets.items()]

@@ -28,6 +28,7 @@ import chat_migration
 from chat_migration.errors import StoppedError, UsageError
 from chat_migration.keys import KEY_VERSION
 from chat_migration.ledger import migrations, schema
+from chat_migration.ledger.deliveries import row_of
 from chat_migration.ledger.ledger import IllegalMoveError, Ledger
 from chat_migration.ledger.moves import (
     Move,
@@ -215,6 +216,22 @@ def test_every_field_of_a_delivery_comes_back(ledger: Ledger) -> None:
     ]
 
 
+@pytest.mark.parametrize("how", [{}, {"late": True}, {"went_back": True}], ids=str)
+@pytest.mark.parametrize("verb", ["deliver", "release", "doubt"])
+def test_how_a_part_came_late_is_remembered(
+    ledger: Ledger, how: dict[str, bool], verb: str
+) -> None:
+    each = bring(ledger, INTENT, **how)
+    assert each == msgspec.structs.replace(delivery(**how), state=INTENT, attempts=1, run_id="r2")
+    ledger.advance(G, [VERBS[verb](each)])
+    (after,) = known(ledger)
+    assert (after.late, after.went_back) == (each.late, each.went_back)
+    again = delivery(late=False, went_back=False)
+    if verb == "release":
+        ledger.advance(G, [intend(again, "r3")])
+        assert (known(ledger)[0].late, known(ledger)[0].went_back) == (False, False)
+
+
 def test_attempts_and_codes_are_those_of_the_last_move(ledger: Ledger) -> None:
     each = delivery()
     for attempt in (1, 2, 3):
@@ -300,6 +317,16 @@ def test_a_random_is_taken_within_its_conversation_whatever_the_state(ledger: Le
         bring(ledger, state, key=f"k{number}", random=number + 1)
     bring(ledger, DELIVERED, key="other", random=99, conversation="group:h")
     assert ledger.taken_randoms(G, [1, 2, 3, 4, 5, 6, 7, 99]) == {1, 2, 3, 4, 5, 6}
+
+
+def test_who_is_there_is_told_by_name_whatever_else_has_that_number(ledger: Ledger) -> None:
+    for number, state in enumerate(STATES):
+        bring(ledger, state, key=f"k{number}", random=number + 1, slot=10 + number, sender=state)
+    bring(ledger, DELIVERED, key="other", random=99, conversation="group:h")
+    there = {(state, number + 1, 10 + number) for number, state in enumerate(STATES)
+             if state in (DELIVERED, WITHDRAWN)}  # fmt: skip
+    assert ledger.names_there(G, [1, 2, 3, 4, 5, 6, 7, 99]) == there
+    assert ledger.names_there(G, []) == set()
 
 
 def test_sequences_are_told_by_slot(ledger: Ledger) -> None:
@@ -992,13 +1019,13 @@ def fill(ledger: Ledger, conversations: int, each: int) -> None:
     ledger.upsert(
         schema.deliveries,
         [
-            msgspec.structs.asdict(
+            row_of(
                 delivery(
                     f"{name}-{number}", conversation=name, slot=number, random=number,
                     state=INTENT if number < 2 else DELIVERED,
                 )
             )
-            | {"late": 0, "updated_at_ms": 1}
+            | {"updated_at_ms": 1}
             for name in names
             for number in range(each)
         ],
@@ -1033,6 +1060,7 @@ def ask_about_one(ledger: Ledger, name: str) -> None:
     known = ledger.deliveries([f"{name}-{number}" for number in range(7)])
     ledger.unresolved(name)
     ledger.taken_randoms(name, range(7))
+    ledger.names_there(name, range(7))
     ledger.sequences_by_slot(name, range(7))
     ledger.streams([name])
     ledger.members(name)

@@ -26,6 +26,7 @@ EXIT_CODES = {
     "ExportNotReadyError": (2, True),
     "StoppedError": (3, False),
     "CredentialsError": (3, False),
+    "NoticeStoredError": (3, False),
     "TargetUnreachableError": (3, True),
     "UnknownLedgerError": (3, False),
     "LedgerUnreachableError": (3, True),

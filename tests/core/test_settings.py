@@ -82,7 +82,6 @@ def test_a_bound_of_the_file_is_an_instant(tmp_path: Path, written: str) -> None
         pytest.param({"from": "2024-05-01T09:00:00"}, "is no instant", id="no-offset"),
         pytest.param({"to": "tomorrow"}, "is no instant", id="no-instant"),
         pytest.param({"conversations": 5}, "`conversations`", id="no-list"),
-        pytest.param({"c2c_unread": "preserve"}, "pushes", id="push-not-allowed"),
     ],
 )
 def test_a_wrong_setting_is_a_usage_error(given: dict[str, Any], said: str) -> None:
@@ -119,6 +118,71 @@ def test_a_missing_settings_file_is_named(tmp_path: Path) -> None:
         Settings.load({}, {CONFIG_VARIABLE: gone})
 
 
+def test_only_an_unknown_name_is_answered_with_the_valid_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        Settings.load({"shards": "many", "to": "tomorrow"}, {})
+    assert "Valid settings" not in str(caught.value)
+    assert "Setting `to`: `tomorrow` is no instant." in str(caught.value)
+
+
+def test_a_section_wins_over_the_file_and_what_is_given_over_the_section(tmp_path: Path) -> None:
+    environ = configured(
+        tmp_path,
+        "shards: 2\nlookback: 2\nsource: slack\nwest:\n  shards: 3\n  lookback: 3\neast:\n  shards: 5\n",
+    )
+    settings = Settings.load({"lookback": 4}, environ, target="west", targets=("east", "west"))
+    assert (settings.source, settings.shards, settings.lookback) == ("slack", 3, 4)
+
+
+@pytest.mark.parametrize("target", ["west", ""], ids=["another-target", "no-target"])
+def test_a_section_is_ignored_elsewhere_whatever_stands_in_it(tmp_path: Path, target: str) -> None:
+    environ = configured(tmp_path, "shards: 2\neast:\n  shards: many\n  colour: red\n")
+    assert Settings.load({}, environ, target=target, targets=("east", "west")).shards == 2
+
+
+def test_a_section_takes_back_what_the_file_bounds(tmp_path: Path) -> None:
+    environ = configured(tmp_path, "from: 2024-05-01\nwest:\n  from:\n")
+    settings = Settings.load({}, environ, target="west", targets=("west",))
+    assert settings.window.is_everything
+
+
+def test_an_empty_section_sets_nothing(tmp_path: Path) -> None:
+    environ = configured(tmp_path, "shards: 2\nwest:\n")
+    assert Settings.load({}, environ, target="west", targets=("west",)).shards == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("  shards: many", r"Setting `shards` in section `west:` of `.*\.yaml`: ", id="value"),
+        pytest.param("  colour: red", r"`colour` in section `west:` of `.*` is no setting", id="name"),
+        pytest.param("  to: tomorrow", r"`to` in section `west:` of `.*`: `tomorrow` is no inst", id="bound"),
+        pytest.param("  east:\n    shards: 2", r"`east` in section `west:` of", id="section-in-it"),
+        pytest.param("  conversations: [1]", r"`conversations\.0` in section `west:` of", id="item"),
+        pytest.param("  - shards", r"Section `west:` of .*\.yaml` is no mapping", id="list"),
+        pytest.param("  yes", r"Section `west:` of .* is no mapping", id="word"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_section_is_named_with_it(tmp_path: Path, text: str, said: str) -> None:
+    environ = configured(tmp_path, f"shards: 2\nwest:\n{text}\n")
+    with pytest.raises(UsageError, match=said):
+        Settings.load({}, environ, target="west", targets=("east", "west"))
+
+
+def test_what_is_wrong_outside_a_section_is_not_said_of_it(tmp_path: Path) -> None:
+    environ = configured(tmp_path, "shards: many\nwest:\n  shards: 2\n  lookback: 2\n")
+    given = {"shards": 0}
+    with pytest.raises(UsageError, match="`shards`") as caught:
+        Settings.load(given, environ, target="west", targets=("west",))
+    assert "section" not in str(caught.value)
+
+
+def test_a_section_of_no_target_is_no_setting_and_the_sections_are_named(tmp_path: Path) -> None:
+    environ = configured(tmp_path, "wset:\n  shards: 2\n")
+    with pytest.raises(UsageError, match=r"`wset` is no setting.* are: east, west\."):
+        Settings.load({}, environ, target="west", targets=("east", "west"))
+
+
 def test_an_empty_settings_file_sets_nothing(tmp_path: Path) -> None:
     assert Settings.load({}, configured(tmp_path, "# nothing yet\n")) == Settings.load({}, {})
 
@@ -139,11 +203,6 @@ def test_conversations_come_as_a_list_or_a_line(given: Any, taken: tuple[str, ..
 
 def test_leaving_conversations_out_is_a_pilot_too() -> None:
     assert Settings.load({"exclude_conversations": "g1"}, {}).is_pilot
-
-
-def test_unread_is_preserved_where_pushes_are_allowed() -> None:
-    settings = Settings.load({"c2c_unread": "preserve", "allow_push": "true"}, {})
-    assert (settings.c2c_unread, settings.allow_push) == ("preserve", True)
 
 
 def test_a_window_ending_before_it_starts_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +98,21 @@ class Talk:
     def open(self) -> None:
         url = f"sqlite:///{self.folder / 'ledger.sqlite'}"
         self.ledger = fused(Ledger.open(url, "zim:1", clock=self.scene.clock), self.fuse)
+
+    def back_up(self) -> None:
+        """Keep the ledger as it is now."""
+        self.ledger.close()
+        shutil.copy(self.folder / "ledger.sqlite", self.folder / "backup.sqlite")
+        self.open()
+
+    def restore(self) -> None:
+        """Take the ledger that was kept; without one, an empty one."""
+        self.ledger.close()
+        for file in self.folder.glob("ledger.sqlite*"):
+            file.unlink()
+        if (self.folder / "backup.sqlite").exists():
+            shutil.copy(self.folder / "backup.sqlite", self.folder / "ledger.sqlite")
+        self.open()
 
     # --- what is to be sent ---------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from tests.delivery.zego_zim.faults import LATE, REFUSED, SAYS_NOTHING, UNLISTED
 from tests.delivery.zego_zim.sending import HOUR, Scene
 
 from chat_migration.delivery.direct_copies import key_of
-from chat_migration.delivery.group_messages import MOST_FRUITLESS
-from chat_migration.errors import StoppedError
+from chat_migration.delivery.fruitless import MOST_ALONE, MOST_ATTEMPTS
+from chat_migration.errors import StoppedError, TargetUnreachableError
 from chat_migration.ledger.states import DeliveryState
 from chat_migration.settings import Settings
 from chat_migration.targets.base import Done
@@ -24,6 +24,8 @@ from chat_sandbox import SandboxHandle
 RECENT = HOUR - 10_000
 """After the scene's start; so young a message can still be recalled."""
 IMPORT = "ImportPeerMsg"
+LOOKS = 2
+"""Reads before the first message: what each copy holds that the ledger does not know."""
 DONE = ("imported", "")
 
 
@@ -105,22 +107,26 @@ def test_a_code_that_no_page_lists_is_looked_into_once_and_never_sent_again(
         talk.assert_once_in_each_copy()
     else:
         assert ends(talk) == [("rejected", "message_refused"), DONE]
-    assert talk.calls("QueryPeerMsg") == 1
+    assert talk.calls("QueryPeerMsg") == LOOKS + 1
 
 
-def test_what_never_arrives_is_given_up_and_the_rest_goes_on(talk: Talk) -> None:
+def test_what_never_arrives_stops_the_run_and_is_given_up_by_the_next(talk: Talk) -> None:
     talk.say("first")
     talk.say("second", after_ms=10)
-    spoil(talk, {"action": "drop"}, copy="bob", calls=MOST_FRUITLESS)
+    spoil(talk, {"action": "drop"}, copy="bob", calls=MOST_ATTEMPTS)
+    with pytest.raises(TargetUnreachableError):
+        talk.run()
+    assert talk.calls("QueryPeerMsg") == LOOKS + MOST_ALONE
     assert ends(talk) == [("rejected", "message_refused"), DONE]
     assert (len(talk.copy("ada")), len(talk.copy("bob"))) == (2, 1)
-    assert talk.calls("QueryPeerMsg") == MOST_FRUITLESS
 
 
 def test_nothing_is_sent_again_while_its_copy_cannot_be_read(talk: Talk) -> None:
     row = talk.say("first")
     spoil(talk, {"action": "drop", "effect": "applied"}, copy="ada")
-    talk.scene.sandbox.add_fault("drop", api="QueryPeerMsg", last_call=8)
+    talk.scene.sandbox.add_fault(
+        "drop", api="QueryPeerMsg", first_call=LOOKS + 1, last_call=LOOKS + 8
+    )
     with pytest.raises(StoppedError):
         talk.run()
     assert talk.known(row)[0, "sender"].state is DeliveryState.IN_DOUBT
@@ -135,7 +141,7 @@ def test_a_message_among_many_newer_ones_is_found_one_turn_of_the_budget_a_page(
         talk.scene.sandbox.zim.live_peer_message("bob", "ada", Time=talk.scene.start + 1 + number)
     spoil(talk, {"action": "drop", "effect": "applied"}, copy="ada")
     assert ends(talk) == [DONE]
-    assert talk.calls("QueryPeerMsg") == 3
+    assert talk.calls("QueryPeerMsg") == (LOOKS + 1) * 3
     assert [len(talk.copy(each)) for each in ("ada", "bob")] == [231, 231]
 
 
@@ -154,7 +160,9 @@ def test_what_may_be_a_message_withdrawn_since_is_never_sent_again(talk: Talk) -
     row = talk.say("first", after_ms=RECENT)
     talk.say("second", after_ms=RECENT + 1000)
     spoil(talk, {"action": "drop", "effect": "applied"}, copy="ada")
-    talk.scene.sandbox.add_fault("drop", api="QueryPeerMsg", last_call=8)
+    talk.scene.sandbox.add_fault(
+        "drop", api="QueryPeerMsg", first_call=LOOKS + 1, last_call=LOOKS + 8
+    )
     with pytest.raises(StoppedError):
         talk.run()
     talk.scene.sandbox.clear_faults()

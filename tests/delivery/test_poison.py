@@ -77,6 +77,21 @@ def test_a_rejected_row_is_sent_again_once_its_text_has_changed(migration: Migra
     assert ended.rows["group_messages"] == {"already_imported": 3, "imported": 1}
 
 
+def test_a_refused_account_is_tried_again_once_its_profile_has_changed(
+    migration: Migration,
+) -> None:
+    refused = migration.sandbox.add_fault(FaultAction.ERROR, api="multiaccount_import", code=70402)
+    first = migration.run(NeutralExport().user("ada"))
+    assert first.rows["accounts"] == {"rejected": 1}
+    migration.sandbox.remove_fault(refused)
+    again = migration.repeat()
+    assert (again.rows["accounts"], again.writes) == ({"rejected": 1}, 0)
+    changed = NeutralExport()
+    changed.users.append({"id": "ada", "name": "Ada Lovelace"})
+    assert migration.run(changed).rows["accounts"] == {"imported": 1}
+    assert migration.run(changed).rows["accounts"] == {"already_imported": 1}
+
+
 @pytest.mark.parametrize("code", [80001, 10020])
 @pytest.mark.parametrize("poisonous", [1, 5])
 def test_a_message_whose_whole_call_is_refused_is_found_by_bisection_in_order(

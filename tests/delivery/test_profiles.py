@@ -13,7 +13,7 @@ from tests.delivery.interference import Killed, Killer
 from chat_migration import stages
 from chat_migration.delivery.holding import Lease
 from chat_migration.delivery.tips import NOTICES
-from chat_migration.errors import HeldElsewhereError, StoppedError
+from chat_migration.errors import HeldElsewhereError, NoticeStoredError, StoppedError
 from chat_migration.ledger.ledger import Ledger
 from chat_migration.ledger.records import Worker
 from chat_migration.process import this_process
@@ -506,6 +506,18 @@ def test_a_stored_notice_stops_the_run_with_the_name_of_its_switch(
     assert done.world["groups"]["quay"]["name"] == "QUAY 2"
     late = silent.run(later(night).say("pier", "ada", at(800)))
     assert late.rows["group_messages"]["late_rejected"] == 1, "the notice made it late"
+
+
+def test_a_stored_notice_keeps_nobody_from_the_right_unread_count(silent: Migration) -> None:
+    silent.sandbox.set_switch("tips", "stored")
+    export = pier().group("quay", "ada", "bob", "cid", type="private").say("quay", "ada", at(5))
+    run_twice(silent, export)
+    night = later(export)
+    ONE_CHANGE["modify_group_base_info"](night)
+    night.member("quay", "bob", unread_count=1)
+    ended = silent.run(night)
+    assert isinstance(ended.error, NoticeStoredError)
+    assert unread_in(ended.world, "quay") == {"bob": 1}
 
 
 def test_each_later_run_tries_again_where_it_costs_nothing_more(silent: Migration) -> None:

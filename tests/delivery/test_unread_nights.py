@@ -177,3 +177,24 @@ def skipped_files(migration: Migration) -> int:
     assert migration.last is not None
     (path,) = migration.last.noted_extracts()
     return Extract.open(path).manifest.skipped_files
+
+
+@pytest.mark.parametrize("resets", ["no", "yes"])
+def test_messages_of_a_topic_leave_the_counts_of_their_community_as_they_are(
+    migration: Migration, resets: str
+) -> None:
+    """No page says whether they reset them (unknown U13)."""
+    migration.sandbox.set_switch("topic_resets_group_unread", resets)
+    topic = {"id": "tides", "name": "Tides", "created_at": at(-1800)}
+    first = NeutralExport().user("ada", "bob", "cid")
+    first.group("reef", "ada", "bob", "cid", type="community", topics=[topic])
+    for number in range(4):
+        first.say("reef", "ada", at(number))
+    first.member("reef", "bob", unread_count=2).member("reef", "cid", unread_count=3)
+    assert unread_in(migration.run(first).world, "@TGS#_reef") == {"bob": 2, "cid": 3}
+    drop = NeutralExport().say("reef", "ada", at(100), topic_id="tides", id="t1")
+    drop.member("reef", "bob", unread_count=0)
+    ended = migration.run(drop)
+    assert ended.rows["group_messages"] == {"imported": 1}
+    assert unread_in(ended.world, "@TGS#_reef") == {"cid": 3}
+    assert migration.run(drop).writes == 0

@@ -353,6 +353,7 @@ PROBES: Mapping[str, Probe] = {
             "verbatim": ('{"id"', 68),
             "url_encoded": ("%7B%2", 78),
             "truncated": ('{"id"', 64),
+            "empty": ("", 0),
             "absent": None,
         },
     ),

@@ -15,11 +15,13 @@ from chat_migration.calendar import NothingLeft
 from chat_migration.errors import UsageError
 from chat_migration.home import Home
 from chat_migration.stages import StageResult
+from chat_migration.targets.vendors import DEFAULT_TARGET
 from chat_migration.window import Window, parse_instant
 from chat_migration_airflow import schedule
 from chat_migration_airflow.operators.base import settings_of
 from chat_migration_airflow.operators.extract import ExtractExportOperator
 from chat_migration_airflow.operators.report import WriteReportOperator
+from chat_migration_airflow.operators.shards import ListShardsOperator
 from chat_migration_airflow.operators.window import OpenWindowOperator
 
 NIGHT = Window(parse_instant("2024-05-01"), parse_instant("2024-05-02"))
@@ -141,7 +143,7 @@ def test_gate_alone_ends_well_where_nothing_is_left(monkeypatch):
 def test_real_gate_notes_the_window_for_the_other_tasks(dag):
     dag.get_task("open_window").execute(context(dag))
     given = context(dag)
-    run = dag.get_task("extract").make_run(given, settings_of(given))
+    run = dag.get_task("extract").make_run(given, settings_of(given, DEFAULT_TARGET))
     assert run.window.window == Window(None, NIGHT.end_ms)
     assert run.window.kind == "scheduled"
 
@@ -166,21 +168,46 @@ def test_empty_interval_is_refused_before_anything_is_opened(dag):
     assert not Home.from_environment().path.exists()
 
 
+def test_what_the_target_cannot_do_is_refused_before_anything_is_opened():
+    with DAG("zim", schedule=None, default_args={"target": "zim"}) as into_zim:
+        gate = OpenWindowOperator(task_id="open_window")
+    with pytest.raises(UsageError, match="use `clear_unread`"):
+        gate.execute(context(into_zim, c2c_unread="preserve", allow_push=True))
+    assert not Home.from_environment().path.exists()
+
+
+@pytest.mark.parametrize(("target", "shards"), [("tencent", [0]), ("zim", [0, 1, 2])])
+def test_shards_are_those_that_the_settings_file_gives_the_target(
+    monkeypatch, tmp_path, target, shards
+):
+    file = tmp_path / "settings.yaml"
+    file.write_text("zim:\n  shards: 3\n")
+    monkeypatch.setenv("CHAT_MIGRATION_CONFIG", str(file))
+    with DAG("sharded", schedule=None, default_args={"target": target}) as sharded:
+        OpenWindowOperator(task_id="open_window")
+        listed = ListShardsOperator(task_id="list_shards")
+    assert listed.execute(context(sharded)) == shards
+
+
 @pytest.mark.parametrize(
     ("configured", "zone"), [("utc", "UTC"), ("Europe/Berlin", "Europe/Berlin")]
 )
 def test_days_are_those_of_the_schedule_unless_a_zone_is_set(dag, monkeypatch, configured, zone):
     monkeypatch.setenv("AIRFLOW__CORE__DEFAULT_TIMEZONE", configured)
-    assert settings_of(context(dag)).time_zone == zone
+    assert settings_of(context(dag), DEFAULT_TARGET).time_zone == zone
     assert schedule.zone_name() == zone
-    assert settings_of(context(dag, time_zone="Asia/Singapore")).time_zone == "Asia/Singapore"
+    given = context(dag, time_zone="Asia/Singapore")
+    assert settings_of(given, DEFAULT_TARGET).time_zone == "Asia/Singapore"
 
 
 def test_zone_of_the_machine_is_a_name_that_the_core_knows(dag, monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__DEFAULT_TIMEZONE", "system")
     dag.get_task("open_window").execute(context(dag))
     given = context(dag)
-    assert dag.get_task("extract").make_run(given, settings_of(given)).noted_window() is not None
+    assert (
+        dag.get_task("extract").make_run(given, settings_of(given, DEFAULT_TARGET)).noted_window()
+        is not None
+    )
 
 
 # --- earlier runs that are under way ------------------------------------------------------------

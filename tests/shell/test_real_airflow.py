@@ -252,7 +252,10 @@ class TestTriggerForm:
             ),
             ("Nightly drops", ["Marker of a complete drop", "Look back, days"]),
             ("Pilot", ["Only these conversations", "All but these conversations"]),
-            ("Rules", ["Messages in one second", "Late messages", "Accounts that exist already"]),
+            (
+                "Rules",
+                ["Messages at the same time", "Late messages", "Accounts that exist already"],
+            ),
             ("Unread", ["One-to-one unread", "Allow pushes to phones"]),
             ("Safety and running", ["Ask before sending", "Rejected rows allowed"]),
         ],
@@ -276,7 +279,7 @@ class TestTriggerForm:
                 "not set",
                 "auto: named in the report, or at their own time where the target takes them there",
                 "reject: named in the report",
-                "append: at the end, with their time in the text",
+                "append: at the end with their time in the text, or likewise at their own time",
             ]
         )
         page.get_by_role("option", name="append").click()

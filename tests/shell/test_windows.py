@@ -11,12 +11,14 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 
 from chat_migration.calendar import decide, merged
 from chat_migration.errors import UsageError
+from chat_migration.targets.vendors import VENDORS
 from chat_migration.window import RunWindow, Window
 from chat_migration_airflow.windows import interval_of, kind_of, run_settings
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
 NEXT = datetime(2024, 5, 2, tzinfo=UTC)
 HOUR = 3_600_000
+TENCENT, ZIM = VENDORS
 
 
 @pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
@@ -47,10 +49,11 @@ def test_interval_is_cut_to_whole_seconds():
 
 
 def test_settings_have_no_window_but_the_one_that_is_given():
-    assert run_settings({}).window == Window()
+    assert run_settings(TENCENT, {}).window == Window()
     given = {"from": "2024-01-01", "to": "2024-02-01"}
     assert (
-        str(run_settings(given).window) == "2024-01-01T00:00:00+00:00 .. 2024-02-01T00:00:00+00:00"
+        str(run_settings(TENCENT, given).window)
+        == "2024-01-01T00:00:00+00:00 .. 2024-02-01T00:00:00+00:00"
     )
 
 
@@ -58,25 +61,41 @@ def test_bounds_of_the_settings_file_are_given(tmp_path, monkeypatch):
     file = tmp_path / "nightly.yaml"
     file.write_text("from: 2024-03-01\nshards: 3\n")
     monkeypatch.setenv("CHAT_MIGRATION_CONFIG", str(file))
-    assert str(run_settings({}).window) == "2024-03-01T00:00:00+00:00 .. the end"
+    assert str(run_settings(TENCENT, {}).window) == "2024-03-01T00:00:00+00:00 .. the end"
 
 
 def test_params_that_are_not_set_leave_the_settings_file_its_say(tmp_path, monkeypatch):
     file = tmp_path / "nightly.yaml"
     file.write_text("same_second: keep\n")
     monkeypatch.setenv("CHAT_MIGRATION_CONFIG", str(file))
-    settings = run_settings({"same_second": None, "shards": None})
+    settings = run_settings(TENCENT, {"same_second": None, "shards": None})
     assert (settings.same_second, settings.shards) == ("keep", 1)
 
 
+def test_section_of_the_settings_file_is_for_its_target_alone_and_params_win(tmp_path, monkeypatch):
+    file = tmp_path / "nightly.yaml"
+    file.write_text("shards: 3\nsource: slack\nzim:\n  shards: 5\n")
+    monkeypatch.setenv("CHAT_MIGRATION_CONFIG", str(file))
+    found = [run_settings(target, {"shards": None}) for target in (TENCENT, ZIM)]
+    assert [(each.shards, each.source) for each in found] == [(3, "slack"), (5, "slack")]
+    assert run_settings(ZIM, {"shards": 7}).shards == 7
+
+
+def test_params_that_a_target_cannot_do_are_refused():
+    given = {"c2c_unread": "preserve", "allow_push": True}
+    assert run_settings(TENCENT, given).c2c_unread == "preserve"
+    with pytest.raises(UsageError, match="use `clear_unread`"):
+        run_settings(ZIM, given)
+
+
 def test_zone_of_the_schedule_counts_where_none_is_set(tmp_path, monkeypatch):
-    assert run_settings({}, time_zone="Europe/Berlin").time_zone == "Europe/Berlin"
+    assert run_settings(TENCENT, {}, time_zone="Europe/Berlin").time_zone == "Europe/Berlin"
     given = {"time_zone": "Asia/Singapore"}
-    assert run_settings(given, time_zone="Europe/Berlin").time_zone == "Asia/Singapore"
+    assert run_settings(TENCENT, given, time_zone="Europe/Berlin").time_zone == "Asia/Singapore"
     file = tmp_path / "nightly.yaml"
     file.write_text("time_zone: America/New_York\n")
     monkeypatch.setenv("CHAT_MIGRATION_CONFIG", str(file))
-    assert run_settings({}, time_zone="Europe/Berlin").time_zone == "America/New_York"
+    assert run_settings(TENCENT, {}, time_zone="Europe/Berlin").time_zone == "America/New_York"
 
 
 # --- nights over clock changes ------------------------------------------------------------------

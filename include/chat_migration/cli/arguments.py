@@ -31,7 +31,8 @@ second. One export may go into both: each app has a ledger of its own under the 
     "login": "1234567890", "password": "<ServerSecret>", "extra": {"retention_days": 90}}'
 
 Ledger, stage and reports lie under CHAT_MIGRATION_HOME (default ./var). Settings may also stand in the YAML
-file that CHAT_MIGRATION_CONFIG names; a flag or --param wins.
+file that CHAT_MIGRATION_CONFIG names; a flag or --param wins. In it, a section named as the target (zim:) holds
+what is for runs into that target alone.
 """
 
 _EXITS = """

@@ -21,7 +21,7 @@ from rich.table import Table
 from chat_migration import stages
 from chat_migration.artefacts import report_place
 from chat_migration.cli.arguments import given_settings
-from chat_migration.cli.display import TerminalProgress
+from chat_migration.cli.display import Bars, TerminalProgress
 from chat_migration.cli.rebuilding import rebuild_ledger, whole_export
 from chat_migration.cli.windows import print_complete, print_window
 from chat_migration.clock import SystemClock
@@ -41,6 +41,7 @@ from chat_migration.settings import Settings
 from chat_migration.stages import StageResult
 from chat_migration.stop import StopSignal
 from chat_migration.store.extract import Extract
+from chat_migration.target_settings import settings_for
 from chat_migration.targets.vendors import DEFAULT_TARGET, VENDORS
 from chat_migration.workbench import drop_scratch, has_ledger, open_ledger
 
@@ -49,7 +50,8 @@ Command = Callable[[argparse.Namespace, Console, StopSignal], int]
 
 def check(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
     """Read an export, list its problems, quote the import."""
-    settings = Settings.load(given_settings(arguments) | {"dry_run": True})
+    given = given_settings(arguments) | {"dry_run": True}
+    settings = settings_for(arguments.target, given)
     kind = VENDORS[arguments.target]
     if kind.variable in os.environ:
         connection = kind.from_environment()
@@ -139,7 +141,7 @@ def _print_problems(extracts: list[Extract], console: Console, most: int) -> Non
 
 def run(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
     """Import an export."""
-    settings = Settings.load(given_settings(arguments))
+    settings = settings_for(arguments.target, given_settings(arguments))
     here = _run(arguments, settings, _connection(arguments), console, stop)
     if settings.dry_run:
         try:
@@ -194,9 +196,9 @@ def _import(here: Run, console: Console) -> MigrationError | None:
 def _import_messages(here: Run, console: Console) -> None:
     """Send one-to-one and group messages side by side: each has a call budget of its own."""
     stop = here.stop.child()
-    shards = range(here.settings.shards)
+    shards, bars = range(here.settings.shards), Bars(console)
     jobs = [
-        partial(send, replace(here, progress=_progress(console), stop=stop), shard)
+        partial(send, replace(here, progress=_progress(console, bars), stop=stop), shard)
         for send in (stages.import_direct_messages, stages.import_group_messages)
         for shard in shards
     ]
@@ -224,7 +226,7 @@ def _weight(error: MigrationError) -> int:
 
 def rebuild(arguments: argparse.Namespace, console: Console, stop: StopSignal) -> int:
     """Restore a lost ledger."""
-    settings = whole_export(Settings.load(given_settings(arguments)))
+    settings = whole_export(settings_for(arguments.target, given_settings(arguments)))
     rebuild_ledger(_run(arguments, settings, _connection(arguments), console, stop), console)
     return 0
 
@@ -310,15 +312,14 @@ def _run(
         connection=connection,
         home=Home.from_environment(),
         clock=clock,
-        progress=_progress(console),
+        progress=_progress(console, Bars(console)),
         stop=stop,
     )
 
 
-def _progress(console: Console) -> Progress:
-    return (
-        TerminalProgress(console) if console.is_terminal and sys.stdout.isatty() else LogProgress()
-    )
+def _progress(console: Console, bars: Bars) -> Progress:
+    is_seen = console.is_terminal and sys.stdout.isatty()
+    return TerminalProgress(bars) if is_seen else LogProgress()
 
 
 COMMANDS: dict[str, Command] = {

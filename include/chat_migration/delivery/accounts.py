@@ -46,7 +46,7 @@ class AccountImport:
             )
 
     def _batch(self, accounts: list[PlannedAccount]) -> None:
-        unknown = [each for each in accounts if self._state(each) in (None, EntityState.INTENT)]
+        unknown = [each for each in accounts if self._is_open(each)]
         for account in accounts:
             if account not in unknown:
                 self._known_account(account)
@@ -57,6 +57,13 @@ class AccountImport:
             self._create(fresh, existing)
         self._overwrite(accounts)
         self._tools.progress.advance(self._tools.tally.done)
+
+    def _is_open(self, account: PlannedAccount) -> bool:
+        """Tell whether there is something to do for an account: one that was refused is tried again when it changed."""
+        known = self._known.get(account.account_id)
+        if known is None or known[0] is EntityState.INTENT:
+            return True
+        return known[0] is EntityState.REJECTED and known[1] not in ("", account.written_hash)
 
     def _state(self, account: PlannedAccount) -> EntityState | None:
         known = self._known.get(account.account_id)
@@ -154,9 +161,7 @@ class AccountImport:
             EntityState.CREATED,
             run_id,
         )
-        ledger.record_accounts(
-            dict.fromkeys(failed, ""), EntityState.REJECTED, run_id, "account_refused"
-        )
+        self._refused({name: hashes[name] for name in failed}, outcome)
         for account in accounts:
             refused = failed.get(account.account_id)
             if outcome is None:
@@ -181,12 +186,14 @@ class AccountImport:
             return
         if failed.advice is not Advice.REJECT_ITEM:
             raise self._tools.caller.stop_error(failed)
-        state = EntityState.REJECTED if outcome is not None else EntityState.ADOPTED
-        self._tools.ledger.record_accounts(
-            {accounts[0].account_id: ""}, state, self._tools.run_id, "account_refused"
-        )
+        self._refused({accounts[0].account_id: accounts[0].written_hash}, outcome)
         if outcome is not None:
             self._end(accounts[0], Outcome.REJECTED, "account_refused", failed)
+
+    def _refused(self, hashes: dict[str, str], outcome: Outcome | None) -> None:
+        """Record what was refused, with its content: nobody asks for the same again. An account that is there stays."""
+        state = EntityState.REJECTED if outcome is not None else EntityState.ADOPTED
+        self._tools.ledger.record_accounts(hashes, state, self._tools.run_id, "account_refused")
 
     def _refuse_existing(self, accounts: list[PlannedAccount]) -> None:
         found: list[str] = []

@@ -32,7 +32,7 @@ MOST_REPEATS = 7
 MOST_THROTTLES = 200
 """Throttle answers to one call before the run stops: another client holds the app's whole budget."""
 LOCKED_SECONDS = 60.0
-"""How long a lock after failed signatures lasts. Source: "Error Codes" (1047/34348), 70050."""
+"""How long to wait where the app is locked after failed signatures: see :attr:`Advice.WAIT_LOCKED`."""
 _WAIT = wait_random_exponential(multiplier=0.5, max=30)
 _STEP_SECONDS = 0.25
 
@@ -51,6 +51,7 @@ class CallStatistics:
     """Calls per API of one stage; safe to use from many threads."""
 
     apis: dict[str, ApiCalls] = field(default_factory=dict)
+    _answers: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def started(self, api: str, now_ms: int, *, again: bool) -> None:
@@ -65,6 +66,16 @@ class CallStatistics:
         """Count a throttle answer."""
         with self._lock:
             self.apis[api].throttled += 1
+
+    def answered(self, api: str) -> None:
+        """Count an answer that is no failure."""
+        with self._lock:
+            self._answers[api] += 1
+
+    def answers(self, api: str) -> int:
+        """Return how many calls of an API were answered so."""
+        with self._lock:
+            return self._answers[api]
 
     def snapshot(self) -> dict[str, ApiCalls]:
         """Return a copy."""
@@ -132,8 +143,12 @@ class Caller:
             self.statistics.started(api, self.clock.now_ms(), again=so_far.any)
             answer = send()
             if not isinstance(answer, Failure):
+                self.statistics.answered(api)
                 return answer
             so_far.may_have_effect |= answer.effect is Effect.UNKNOWN
+            if answer.slows:
+                self.statistics.throttled(api)
+                self.budget.slow_down(api)
             match answer.advice:
                 case Advice.SLOW_DOWN if so_far.throttles < MOST_THROTTLES:
                     so_far.throttles += 1
@@ -155,6 +170,10 @@ class Caller:
                     raise self.stop_error(answer)
                 case _:
                     return answer
+
+    def answers(self, verb: Verb) -> int:
+        """Return how many calls of what is asked of the target succeeded so far, in all streams together."""
+        return self.statistics.answers(self.api_of[verb])
 
     def slow_down(self, verb: Verb) -> None:
         """Slow the budget of what is asked of the target."""

@@ -168,7 +168,9 @@ class Decisions:
             before = by_part.get(part)
             slot = self._late_slot(row, before) if goes_back else slots.take(row.sent_at_ms)
             delivery = self._delivery(row, part, before, slot)
-            delivery = msgspec.structs.replace(delivery, late=late, parts=len(bodies))
+            delivery = msgspec.structs.replace(
+                delivery, late=late, went_back=goes_back, parts=len(bodies)
+            )
             self.ready.append(Part(delivery, bodies[part], progress))
 
     def _refuses_late(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from chat_migration.ledger.records import RECIPIENT, SENDER, SIDES, Delivery
 from chat_migration.ledger.states import DeliveryState
 from chat_migration.planning.tables import PlannedMessage
-from chat_migration.targets.base import DirectKey
+from chat_migration.targets.base import DirectKey, StoredMessage
 from chat_migration.targets.rules import TargetRules
 
 _THERE = (DeliveryState.DELIVERED, DeliveryState.WITHDRAWN)
@@ -25,6 +25,11 @@ def viewer_of(delivery: Delivery) -> str:
         return delivery.recipient
     is_for_both = not delivery.side and delivery.sender != delivery.recipient
     return "" if is_for_both else delivery.sender
+
+
+def side_of(stored: StoredMessage, viewer: str) -> str:
+    """Return which copy of a message is the one that a person sees."""
+    return SENDER if stored.sender == viewer else RECIPIENT
 
 
 def key_of(delivery: Delivery) -> DirectKey:

@@ -16,8 +16,9 @@ from chat_migration.delivery.changes import Made, edit_of, make_edit, make_withd
 from chat_migration.delivery.context import Tools
 from chat_migration.delivery.direct_changes import DirectChannel
 from chat_migration.delivery.direct_copies import key_of, sides_of, told_of_copies
+from chat_migration.delivery.direct_history import UnknownCopies
 from chat_migration.delivery.direct_places import Place, places_of
-from chat_migration.delivery.direct_reading import UNRECOGNISABLE, CopyReader, is_told
+from chat_migration.delivery.direct_reading import UNRECOGNISABLE, CopyReader, is_gone, is_told
 from chat_migration.delivery.direct_sending import TOO_OLD, DirectSender, Ended
 from chat_migration.delivery.direct_state import DirectState
 from chat_migration.delivery.rows import KeyConflicts, new_delivery
@@ -50,6 +51,9 @@ class DirectStream:
         self._tools, self._place, self._conflicts = tools, place, conflicts
         self._state = DirectState(tools, place)
         self._copies = CopyReader(tools, priority=lambda: self._state.remaining)
+        self._unknown = UnknownCopies(
+            tools, place.conversation, priority=lambda: self._state.remaining
+        )
         self._channel = DirectChannel(self._state, self._copies)
         self._sender = DirectSender(self._state, self._copies)
         self._places = places_of(tools, place.conversation)
@@ -81,6 +85,8 @@ class DirectStream:
 
     def _chunk(self, rows: list[PlannedMessage]) -> None:
         known = self._tools.ledger.deliveries([row.message_key for row in rows])
+        if not self._drops_repeats:
+            known = self._recognised(rows, known)
         self._places.begin([row for row in rows if row.message_key not in known])
         self._chunk_left.extend(rows)
         while self._chunk_left:
@@ -142,11 +148,35 @@ class DirectStream:
             found = self._copies.look_for_sent(key_of(each))
             if found is None:
                 self._state.moves.append(release(each, code=None, reason=_NOT_THERE))
-            elif is_told(found):
+            elif is_told(found) or not is_gone(found):
                 self._state.found(each, found.sequence)
             elif self._sender.is_too_old(each):
                 self._state.refuse(each, code=None, reason=TOO_OLD)
         self._state.flush()
+
+    def _recognised(
+        self, rows: list[PlannedMessage], known: dict[str, list[Delivery]]
+    ) -> dict[str, list[Delivery]]:
+        """Look, before anything is sent, for what is there without the ledger's knowing; return what it knows then."""
+
+        def is_to_send(row: PlannedMessage) -> bool:
+            parts = known.get(row.message_key, [])
+            return verdict(row, parts, self._tools.run_id) is Todo.SEND
+
+        if not any(is_to_send(row) for row in rows):
+            return known
+        self._unknown.read(
+            next(row for row in rows if is_to_send(row) or row.message_key not in known)
+        )
+        found = [
+            move
+            for row in rows
+            for move in self._unknown.recognise(row, known.get(row.message_key, []))
+        ]
+        if not found:
+            return known
+        self._state.recognised(found)
+        return self._tools.ledger.deliveries([row.message_key for row in rows])
 
     def _bring_up_to_date(
         self, row: PlannedMessage, known: list[Delivery], todo: Todo
@@ -177,7 +207,7 @@ class DirectStream:
             self._state.end(row, Outcome.IN_DOUBT, "unknown_outcome", detail=UNRECOGNISABLE)
             return
         late = self._is_late(row, known)
-        if late and not takes_late_rows(self._tools.settings, self._tools.rules):
+        if late and not known and not takes_late_rows(self._tools.settings, self._tools.rules):
             self._state.end(row, Outcome.LATE_REJECTED, "late")
             return
         places = [] if self._deferring else self._places.of(row, known)
@@ -185,7 +215,7 @@ class DirectStream:
             self._deferring = True
             self._state.end(row, Outcome.DEFERRED, "too_new")
             return
-        left = deque(self._missing(row, known, places))
+        left = deque(self._missing(row, known, places, late=late))
         while left:
             ended = self._sender.send(row, *left[0])
             if ended is not None:
@@ -195,20 +225,18 @@ class DirectStream:
         self._state.end(row, Outcome.IMPORTED, "late" if late else "")
 
     def _is_late(self, row: PlannedMessage, known: list[Delivery]) -> bool:
-        """Tell whether a row turns up behind newer ones that are there; one that was tried before was in time then."""
+        """Tell whether a row turns up behind newer ones that are there; one that was tried before is as it was then."""
         stream = self._state.stream
-        return (
-            stream is not None
-            and not known
-            and is_late(row, stream, slot_ms=self._tools.rules.slot_ms)
-        )
+        if known or stream is None:
+            return any(each.went_back for each in known)
+        return is_late(row, stream, slot_ms=self._tools.rules.slot_ms)
 
     def _is_past(self, row: PlannedMessage, places: list[Place]) -> bool:
         last_ms = max(row.sent_at_ms, places[-1].slot * self._tools.rules.slot_ms)
         return is_past(self._tools, last_ms, self._state.flush)
 
     def _missing(
-        self, row: PlannedMessage, known: list[Delivery], places: list[Place]
+        self, row: PlannedMessage, known: list[Delivery], places: list[Place], *, late: bool
     ) -> Iterator[Copy]:
         """Yield what is to be sent of a row, part by part, each into the sender's copy first."""
         rules, by_piece = self._tools.rules, {(each.part, each.side): each for each in known}
@@ -225,8 +253,8 @@ class DirectStream:
                     run_id=self._tools.run_id,
                 )
                 if delivery.state not in (DeliveryState.DELIVERED, DeliveryState.WITHDRAWN):
-                    parts = len(row.bodies)
-                    yield msgspec.structs.replace(delivery, slot=place.slot, parts=parts), body
+                    changed = {"slot": place.slot, "parts": len(row.bodies), "went_back": late}
+                    yield msgspec.structs.replace(delivery, **changed), body
 
     def _ended(self, row: PlannedMessage, ended: Ended, left: list[Delivery]) -> None:
         """End a row of which the first of some parts is not there; what is too old now only gets older."""

@@ -1,8 +1,8 @@
-"""Looking for one message in a copy of a one-to-one conversation, page by page."""
+"""Reading a copy of a one-to-one conversation, page by page, and looking for one message in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from chat_migration.delivery.context import Tools
 from chat_migration.errors import TargetUnreachableError
@@ -10,6 +10,41 @@ from chat_migration.targets.base import Advice, DirectKey, Failure, Page, Stored
 from chat_migration.targets.verbs import Verb
 
 UNRECOGNISABLE = "a message that was withdrawn or has expired stands at its time: nothing tells whether it is this one"
+
+
+def pages_of_copy(
+    tools: Tools,
+    viewer: str,
+    peer: str,
+    *,
+    first_slot: int,
+    last_slot: int,
+    priority: Callable[[], int] = int,
+) -> Iterator[Page | Failure]:
+    """Yield the pages of what one person sees of a conversation, in the target's order; a failure is the last.
+
+    Raises:
+        StoppedError: the pages never end.
+    """
+    cursor, seen = "", {""}
+    while True:
+        page = tools.caller.call(
+            Verb.READ_DIRECT,
+            lambda cursor=cursor: tools.target.read_direct(  # type: ignore[misc]
+                viewer, peer, first_slot=first_slot, last_slot=last_slot, cursor=cursor
+            ),
+            priority=priority(),
+        )
+        yield page
+        if isinstance(page, Failure) or not page.cursor:
+            return
+        cursor = page.cursor
+        if cursor in seen:
+            raise TargetUnreachableError(
+                f"The pages of the messages between `{viewer}` and `{peer}` never end.",
+                advice="Run it again later; it goes on where it stopped.",
+            )
+        seen.add(cursor)
 
 
 class CopyReader:
@@ -55,40 +90,32 @@ class CopyReader:
         Raises:
             StoppedError: the pages never end.
         """
-        cursor, seen = "", {""}
+        viewer = key.viewer or key.sender
+        peer = key.recipient if viewer == key.sender else key.sender
         unclear: StoredMessage | None = None
-        while True:
-            page = self._page(key, cursor)
+        pages = pages_of_copy(
+            self._tools,
+            viewer,
+            peer,
+            first_slot=key.slot,
+            last_slot=key.slot,
+            priority=self._priority,
+        )
+        for page in pages:
             if isinstance(page, Failure):
                 return page
             for each in page.messages:
                 if self._is_it(each, key):
                     return each
                 unclear = each if unclear is None and self._may_be_it(each, key) else unclear
-            if not page.cursor:
-                return unclear
-            if page.cursor in seen:
-                raise TargetUnreachableError(
-                    f"The pages of the messages between `{key.sender}` and `{key.recipient}` never end.",
-                    advice="Run it again later; it goes on where it stopped.",
-                )
-            cursor = page.cursor
-            seen.add(cursor)
-
-    def _page(self, key: DirectKey, cursor: str) -> Page | Failure:
-        viewer = key.viewer or key.sender
-        peer = key.recipient if viewer == key.sender else key.sender
-        return self._tools.caller.call(
-            Verb.READ_DIRECT,
-            lambda: self._tools.target.read_direct(
-                viewer, peer, first_slot=key.slot, last_slot=key.slot, cursor=cursor
-            ),
-            priority=self._priority(),
-        )
+        return unclear
 
     def _is_it(self, stored: StoredMessage, key: DirectKey) -> bool:
-        sequence = key.sequence if self._tools.rules.chooses_direct_sequence else stored.sequence
-        told = (stored.sender, stored.slot, stored.sequence, stored.random)
+        rules = self._tools.rules
+        sequence = key.sequence if rules.chooses_direct_sequence else stored.sequence
+        has_lost = rules.may_lose_numbers and not is_told(stored) and not is_gone(stored)
+        random = key.random if has_lost else stored.random
+        told = (stored.sender, stored.slot, stored.sequence, random)
         return told == (key.sender, key.slot, sequence, key.random)
 
     def _may_be_it(self, stored: StoredMessage, key: DirectKey) -> bool:

@@ -11,9 +11,9 @@ import logging
 import msgspec
 
 from chat_migration.delivery.direct_copies import key_of
-from chat_migration.delivery.direct_reading import UNRECOGNISABLE, CopyReader, is_told
+from chat_migration.delivery.direct_reading import UNRECOGNISABLE, CopyReader, is_gone, is_told
 from chat_migration.delivery.direct_state import DirectState
-from chat_migration.delivery.group_messages import MOST_FRUITLESS
+from chat_migration.delivery.fruitless import Fruitless, Next
 from chat_migration.errors import MigrationError
 from chat_migration.ledger.moves import doubt, intend, release
 from chat_migration.ledger.records import Delivery
@@ -60,7 +60,7 @@ class DirectSender:
         Raises:
             StoppedError, InterruptedRunError: the run ends; what is known of the part is recorded.
         """
-        tries = 0
+        fruitless = Fruitless(self._tools.caller, Verb.SEND_DIRECT_MESSAGE)
         while True:
             if self.is_too_old(delivery):
                 self.refuse(row, delivery, TOO_OLD)
@@ -72,16 +72,20 @@ class DirectSender:
                 return None
             if self._drops_repeats or answer.effect is Effect.NONE:
                 return self._failed(delivery, answer)
-            tries += 1
-            delivery, found = self._looked_for(delivery, answer)
+            pause = fruitless.pause_seconds(self._tools.settle_seconds)
+            delivery, found = self._looked_for(delivery, answer, pause)
+            fruitless.add()
             if found is not None:
                 return self._seen(delivery, found, answer)
-            if answer.advice is not Advice.READ_BACK or tries == MOST_FRUITLESS:
+            follows = fruitless.next(answer, delivery.attempts)
+            if answer.advice is not Advice.READ_BACK or follows is Next.GIVE_UP:
                 self._state.refuse(delivery, code=answer.code, reason="message_refused")
                 return Ended(Outcome.REJECTED, "message_refused", answer)
             move = release(delivery, code=answer.code, reason=answer.text)
             self._state.moves.append(move)
             delivery = move.delivery
+            if follows is Next.STOP:
+                raise fruitless.stopped(answer, self._state.place.conversation)
 
     def refuse(self, row: PlannedMessage, delivery: Delivery, reason: str) -> None:
         """Record that a part is refused without a call, as its row is now."""
@@ -135,18 +139,18 @@ class DirectSender:
     # --- what did not plainly succeed -----------------------------------------------------------
 
     def _looked_for(
-        self, delivery: Delivery, failed: Failure
+        self, delivery: Delivery, failed: Failure, pause_seconds: float
     ) -> tuple[Delivery, StoredMessage | None]:
         """Wait until the request cannot still be running, and read the copy; return the part as it is in the ledger."""
         _log.warning("%s: %s", self._state.place.conversation, failed)
         move = doubt(delivery, code=failed.code, reason=failed.text)
         self._state.moves.append(move)
         self._state.flush()
-        self._tools.caller.pause(self._tools.settle_seconds)
+        self._tools.caller.pause(pause_seconds)
         return move.delivery, self._reader.look_for_sent(key_of(delivery))
 
     def _seen(self, delivery: Delivery, found: StoredMessage, failed: Failure) -> Ended | None:
-        if is_told(found):
+        if is_told(found) or not is_gone(found):
             self._state.landed(delivery, found.sequence)
             return None
         return Ended(Outcome.IN_DOUBT, "unknown_outcome", failed, UNRECOGNISABLE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from chat_migration.delivery.context import Tools
@@ -51,6 +53,13 @@ class DirectState:
         """Record that a part of unknown outcome is in the target: the run that sent it delivered it."""
         self.moves.append(deliver(delivery, sequence=sequence))
         self._advance(delivery)
+
+    def recognised(self, moves: Iterable[Move]) -> None:
+        """Write down what was found in the target of which the ledger did not know."""
+        for move in moves:
+            self.moves.append(move)
+            self._advance(move.delivery)
+        self.flush()
 
     def refuse(self, delivery: Delivery, *, code: int | None, reason: str) -> None:
         """Record that a part is refused for good, whether it was tried or not."""

@@ -18,6 +18,7 @@ import msgspec
 from chat_migration.delivery.context import Tools
 from chat_migration.delivery.decisions import Decisions
 from chat_migration.delivery.frontiers import Frontiers
+from chat_migration.delivery.fruitless import Fruitless, Next
 from chat_migration.delivery.groups import without_group
 from chat_migration.delivery.history import ConversationStoppedError, History
 from chat_migration.delivery.rows import KeyConflicts, Part
@@ -46,8 +47,6 @@ _FIRST_CHUNK = 8 * 7
 """Rows that are decided before a stream's first call: many streams begin at once, and the budget waits for none."""
 TOO_OLD = "older_than_retention"
 """The reason of what is older than the app keeps messages; it was not sent."""
-MOST_FRUITLESS = 6
-"""Unknown outcomes one after the other of which nothing landed, after which a single message is given up."""
 
 
 class GroupStream:
@@ -72,7 +71,7 @@ class GroupStream:
         self._backlog: deque[PlannedMessage] = deque()
         self._in_flight: list[Part] = []
         self._limit = tools.sizes.messages
-        self._fruitless = 0
+        self._fruitless = Fruitless(tools.caller, Verb.SEND_GROUP_MESSAGES)
 
     def run(self) -> None:
         """Send what is left to send; every row ends with its outcome.
@@ -211,7 +210,7 @@ class GroupStream:
             sequence = result.sequence if isinstance(result, Done) else None
             self._history.landed(part, sequence or 0)
         self._limit = self._tools.sizes.messages
-        self._fruitless = 0
+        self._fruitless.end()
 
     # --- failures -------------------------------------------------------------------------------
 
@@ -315,21 +314,37 @@ class GroupStream:
         for part in batch:
             part.delivery = msgspec.structs.replace(part.delivery, state=DeliveryState.IN_DOUBT)
         self._state.flush()
-        self._tools.caller.pause(self._tools.settle_seconds)
+        self._tools.caller.pause(self._fruitless.pause_seconds(self._tools.settle_seconds))
         missing = self._history.record_landed(batch)
-        self._fruitless = self._fruitless + 1 if len(missing) == len(batch) else 0
+        if len(missing) == len(batch):
+            self._fruitless.add()
+        else:
+            self._fruitless.end()
         if failed.advice in _REFUSED and missing:
             self._refused_unseen(missing, failed)
             return
         if failed.advice is not Advice.READ_BACK and missing:
             self._plan_again(missing, failed)
             raise ConversationStoppedError(self._stop_reason(missing, failed), failed)
-        if self._fruitless >= MOST_FRUITLESS and len(batch) == 1:
-            self._fruitless = 0
-            self._refuse(batch[0], failed)
+        if len(missing) == len(batch) == 1 and self._is_given_up(batch[0], failed):
             return
-        self._limit = max(1, len(batch) // 2) if self._fruitless else self._limit
+        self._limit = max(1, len(batch) // 2) if self._fruitless.count else self._limit
         self._plan_again(missing, failed)
+
+    def _is_given_up(self, part: Part, failed: Failure) -> bool:
+        """Reject a message that the service cannot take; tell whether that is so.
+
+        Raises:
+            TargetUnreachableError: it takes no other one either.
+        """
+        follows = self._fruitless.next(failed, part.delivery.attempts)
+        if follows is Next.STOP:
+            self._plan_again([part], failed)
+            raise self._fruitless.stopped(failed, self._state.place.conversation)
+        if follows is Next.GIVE_UP:
+            self._fruitless.end()
+            self._refuse(part, failed)
+        return follows is Next.GIVE_UP
 
     def _refused_unseen(self, missing: list[Part], failed: Failure) -> None:
         """Settle parts that are not there, of a call whose answer refuses a record in words that no page explains."""
@@ -391,7 +406,7 @@ class GroupStream:
                     self._state.end(row, *ended)
 
     def _end_stopped(self, stopped: ConversationStoppedError, group: GroupRecord) -> None:
-        """End all rows that are left; the group stays refused, without further calls, until redrive."""
+        """End all rows that are left; the group stays refused, without further calls, until its row changes."""
         _log.error("%s: stopped: %s", self._state.place.conversation, stopped.failure)
         self._state.flush()
         self._tools.ledger.record_group(

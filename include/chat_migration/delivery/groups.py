@@ -12,13 +12,14 @@ from chat_migration.delivery.holding import HeldWork, run_held
 from chat_migration.delivery.listing import list_members, owner_among
 from chat_migration.delivery.lost_ledger import unknown_ledger
 from chat_migration.delivery.matching import matches_plan
-from chat_migration.delivery.settling import FIRST_MEMBER, shown_reason, was_changed
+from chat_migration.delivery.settling import shown_reason, was_changed
 from chat_migration.delivery.tally import RowLine
 from chat_migration.delivery.tips import read_profile
 from chat_migration.delivery.waiting import is_past
 from chat_migration.ledger.records import GroupRecord
 from chat_migration.ledger.states import EntityState
 from chat_migration.model import Conversation, Outcome, RecordType
+from chat_migration.planning.changes import FIRST_MEMBER
 from chat_migration.planning.selection import is_needed
 from chat_migration.planning.tables import PlannedGroup
 from chat_migration.targets.base import (
@@ -34,6 +35,8 @@ from chat_migration.targets.base import (
 )
 from chat_migration.targets.verbs import Verb
 
+OWNER_CHOSEN = "owner_chosen"
+"""The reason of a group whose rows name nobody who can own it, and which has got an owner all the same."""
 _QUOTA_TRIES = 3
 _UNKNOWN_TRIES = 5
 
@@ -121,16 +124,18 @@ class GroupImport:
             return
         self._record(group, EntityState.INTENT)
         answer, was_unknown = self._send_for_sure(group)
-        if isinstance(answer, Failure) and answer.code in _OVER_PLAN and group.max_members:
+        if isinstance(answer, Failure) and answer.over_plan and group.max_members:
             # The plan may allow fewer members than asked for (unknown U18): take its own number.
             answer, again = self._send_for_sure(msgspec.structs.replace(group, max_members=None))
+            was_unknown |= again
+        if isinstance(answer, Failure) and answer.advice is Advice.SMALLER_BATCH and group.members:
+            answer, again = self._send_without_members(group, answer)
             was_unknown |= again
         was_intended |= was_unknown
         if isinstance(answer, Done):
             if not was_unknown:
                 self._record_first_members(group, answer)
-            self._record(group, EntityState.CREATED)
-            self._end(group, Outcome.IMPORTED)
+            self._is_made(group)
         elif answer.advice is Advice.EXISTS:
             self._exists(group, was_intended=was_intended)
         elif answer.advice is Advice.QUOTA:
@@ -138,6 +143,23 @@ class GroupImport:
             self._defer(group, "daily_quota", answer)
         else:
             self._refuse(group, "group_refused", answer.text, answer)
+
+    def _send_without_members(
+        self, group: PlannedGroup, failed: Failure
+    ) -> tuple[ItemResult, bool]:
+        """Create a group whose first members are too many at once; they are added later, like all others."""
+        alone = msgspec.structs.replace(group, members=())
+        answer, was_unknown = self._send_for_sure(alone)
+        if isinstance(answer, Done):
+            refused = tuple((each, failed) for each in group.members)
+            answer = msgspec.structs.replace(answer, refused=refused)
+        return answer, was_unknown
+
+    def _is_made(self, group: PlannedGroup) -> None:
+        """Record a group of ours that is there, and say whether its owner was chosen for it."""
+        reason = OWNER_CHOSEN if group.detail else ""
+        self._record(group, EntityState.CREATED, reason)
+        self._end(group, Outcome.IMPORTED, reason, detail=group.detail)
 
     def _record_first_members(self, group: PlannedGroup, done: Done) -> None:
         """Remember who was in the group from its creation on; whoever was refused is added as others are."""
@@ -252,13 +274,20 @@ class GroupImport:
         # A notice of its creation makes a group that is ours not empty, which is no harm where messages may be late.
         is_ours = was_intended and (is_empty or self._tools.rules.late_goes_to_its_time)
         if is_planned and is_ours:
-            self._record(group, EntityState.CREATED)
-            self._end(group, Outcome.IMPORTED)
+            self._is_made(group)
         elif is_planned and is_empty:
             self._adopt(group, found)
         elif not is_empty and same_type and matches_plan(self._tools, group.conversation):
             self._refuse_unknown_ledger()
             self._adopt(group, found)
+        elif not found.exists:
+            self._refuse(
+                group,
+                "group_exists",
+                f"the app says that there is a group `{group.group_id}`, and shows none: it was dismissed",
+                advice="A dismissed group's id is gone for ever: give the group another id in the export, or use "
+                "another app.",
+            )
         else:
             self._refuse(
                 group,
@@ -359,9 +388,6 @@ def _is_changed(group: PlannedGroup, known: GroupRecord) -> bool:
 
 
 _SETTLED = (EntityState.CREATED, EntityState.ADOPTED, EntityState.REJECTED)
-
-_OVER_PLAN = (10004, 10014, 10038)
-"""Codes with which a group of more members than the plan allows may be refused."""
 
 
 def without_group(group: GroupRecord | None) -> tuple[Outcome, str]:

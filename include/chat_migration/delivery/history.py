@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import msgspec
 
 from chat_migration.delivery.frontiers import Frontiers
-from chat_migration.delivery.matching import Match, is_nameless, match_rows, read_back
+from chat_migration.delivery.matching import (
+    Match,
+    is_nameless,
+    match_rows,
+    read_back,
+    with_numbers,
+)
 from chat_migration.delivery.rows import Part, new_delivery
 from chat_migration.delivery.stream_state import StreamState
 from chat_migration.errors import RowsInDoubtError
@@ -49,9 +57,7 @@ class History:
             raise ConversationStoppedError("group_gone", found.failure or self._gone())
         slot = self._state.own_slot(first_ms)
         if self._may_hide_ours(found, slot):
-            self._recognise(
-                read_back(self._tools, self._state.address, since=self._state.since(slot))
-            )
+            self._recognise(self._unknown_from(slot))
         return self._state.new_slots([found.newest_slot])
 
     def _may_hide_ours(self, found: Frontier, slot: int) -> bool:
@@ -170,9 +176,42 @@ class History:
             state.settle(part, Outcome.IMPORTED)
 
     def _read_back(self, sent: list[Delivery]) -> list[StoredMessage]:
-        """Return what stands where some parts would, if they landed: at their slots, or later."""
-        since = self._state.since(min(each.slot for each in sent))
-        return read_back(self._tools, self._state.address, since=since)
+        """Return which of some parts landed, and whatever else is newer than what is confirmed, by sequence."""
+        wanted = {_sent(each) for each in sent}
+        confirmed = self._state.stream.confirmed_sequence
+        kept: dict[int, StoredMessage] = {}
+        for page in self._pages(min(each.slot for each in sent)):
+            kept |= {
+                each.sequence: each
+                for each in with_numbers(page, sent, self._tools.rules)
+                if each.sequence > confirmed or _name(each) in wanted
+            }
+        return [kept[sequence] for sequence in sorted(kept)]
+
+    def _unknown_from(self, slot: int) -> list[StoredMessage]:
+        """Return the messages from a slot on that may be ours without the ledger's knowing, by sequence.
+
+        Along with them come the newest message and the newest that is certainly none of ours: how far both are is
+        all that matters of the others.
+        """
+        ledger, conversation = self._tools.ledger, self._state.place.conversation
+        kept: dict[int, StoredMessage] = {}
+        newest: StoredMessage | None = None
+        foreign: StoredMessage | None = None
+        for page in self._pages(slot):
+            known = ledger.names_there(conversation, [each.random for each in page if each.random])
+            for each in page:
+                if newest is None or each.sequence > newest.sequence:
+                    newest = each
+                if each.random:
+                    kept |= {} if _name(each) in known else {each.sequence: each}
+                elif not is_nameless(each) and (foreign is None or each.slot > foreign.slot):
+                    foreign = each
+        kept |= {each.sequence: each for each in (newest, foreign) if each is not None}
+        return [kept[sequence] for sequence in sorted(kept)]
+
+    def _pages(self, slot: int) -> Iterator[Sequence[StoredMessage]]:
+        return read_back(self._tools, self._state.address, since=self._state.since(slot))
 
     def _recognise(self, stored: list[StoredMessage]) -> None:
         """Record messages the ledger did not know of: planned rows as delivered, others as foreign."""

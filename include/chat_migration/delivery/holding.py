@@ -50,7 +50,7 @@ class Lease:
     ) -> None:
         self._ledger, self._clock, self._call_seconds = ledger, clock, call_seconds
         self._seconds = max(LEASE_SECONDS, 3 * call_seconds)
-        self._until = 0.0
+        self._until, self._until_ms = 0.0, 0
         self._held: set[str] = set()
         self._renewing = threading.Lock()
         self._ended = threading.Event()
@@ -69,6 +69,7 @@ class Lease:
     def __enter__(self) -> Self:
         """Begin, and renew from now on."""
         self._until = self._clock.monotonic() + self._seconds
+        self._until_ms = self._worker.lease_until_ms
         self._ledger.enlist(self._worker)
         threading.Thread(target=self._beat, name="lease", daemon=True).start()
         return self
@@ -106,7 +107,7 @@ class Lease:
             LostHoldError: another worker has taken it over while this process was paused.
         """
         # Without the lock while all is well: a renewal must not keep sixty streams from their calls.
-        if self._until - self._clock.monotonic() < self._call_seconds:
+        if self._left() < self._call_seconds:
             with self._renewing:
                 self._renew()
         if conversation not in self._held:
@@ -120,13 +121,22 @@ class Lease:
             "%d messages were in flight: the next run reads back what became of them", count
         )
 
+    def _left(self) -> float:
+        """Return for how many seconds others still rely on us.
+
+        They go by the wall clock. Ours alone tells that the machine slept: the monotonic one may stand still then.
+        """
+        wall = (self._until_ms - self._clock.now_ms()) / 1000
+        return min(wall, self._until - self._clock.monotonic())
+
     def _renew(self) -> None:
         # Counted from before the write: others may see the new lease no later than we believe in it.
         now, wall = self._clock.monotonic(), self._clock.now_ms()
         before = set(self._held)
-        held = self._ledger.renew(self.worker_id, wall + round(self._seconds * 1000))
+        until_ms = wall + round(self._seconds * 1000)
+        held = self._ledger.renew(self.worker_id, until_ms)
         self._held -= before - held
-        self._until = now + self._seconds
+        self._until, self._until_ms = now + self._seconds, until_ms
 
     def _beat(self) -> None:
         while not self._ended.wait(self._seconds / HEARTBEATS):

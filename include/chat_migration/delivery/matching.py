@@ -9,6 +9,7 @@ import msgspec
 
 from chat_migration.delivery.context import Tools
 from chat_migration.keys import vendor_random
+from chat_migration.ledger.records import Delivery
 from chat_migration.model import Conversation
 from chat_migration.planning.tables import MessageReader, PlannedMessage
 from chat_migration.targets.base import (
@@ -62,20 +63,21 @@ def pages_of(
         seen.add(cursor)
 
 
-def read_back(tools: Tools, address: GroupAddress, *, since: Mark) -> list[StoredMessage]:
-    """Return what the target holds of a conversation above a mark's sequence, in the order of its insertion.
+def read_back(
+    tools: Tools, address: GroupAddress, *, since: Mark
+) -> Iterator[Sequence[StoredMessage]]:
+    """Yield what the target holds of a conversation above a mark's sequence, page by page, the newest first.
 
-    A page may repeat messages of the one before; each is returned once.
+    A page may repeat messages of the one before. Down to an old message there may be a whole history: keep what is
+    asked for, not the pages.
 
     Raises:
         StoppedError: the target does not answer.
     """
-    found: dict[int, StoredMessage] = {}
     for page in pages_of(tools, address, since=since):
         if isinstance(page, Failure):
             raise tools.caller.stop_error(page)
-        found |= {each.sequence: each for each in page.messages if each.sequence > since.sequence}
-    return [found[sequence] for sequence in sorted(found)]
+        yield [each for each in page.messages if each.sequence > since.sequence]
 
 
 def match_rows(
@@ -117,6 +119,24 @@ def _part_among(
 def is_nameless(stored: StoredMessage) -> bool:
     """Tell whether nothing says which message this was: it may be one of ours or not."""
     return stored.is_bare or (stored.random == 0 and (stored.withdrawn or stored.placeholder))
+
+
+def with_numbers(
+    stored: Sequence[StoredMessage], sent: Iterable[Delivery], rules: TargetRules
+) -> Sequence[StoredMessage]:
+    """Return messages with the numbers of what was sent, where only sender and slot are left to tell which they are.
+
+    No two messages of ours share both.
+    """
+    if not rules.may_lose_numbers:
+        return stored
+    numbers = {(each.sender, each.slot): each.random for each in sent}
+    return [
+        msgspec.structs.replace(each, random=numbers.get((each.sender, each.slot), 0))
+        if each.random == 0 and not is_nameless(each)
+        else each
+        for each in stored
+    ]
 
 
 def matches_plan(tools: Tools, conversation: str) -> bool:

@@ -12,6 +12,7 @@ from functools import partial
 from itertools import groupby, islice
 
 from chat_migration.delivery.context import Tools, reporting
+from chat_migration.delivery.frontiers import look_up
 from chat_migration.delivery.groups import without_group
 from chat_migration.delivery.holding import HeldWork, run_held
 from chat_migration.delivery.items import call_for_all
@@ -19,7 +20,6 @@ from chat_migration.delivery.listing import list_members
 from chat_migration.delivery.operators import operator_of
 from chat_migration.delivery.settling import (
     ADMIN_REFUSED,
-    FIRST_MEMBER,
     shown_reason,
     was_changed,
 )
@@ -27,7 +27,7 @@ from chat_migration.delivery.tally import RowLine
 from chat_migration.ledger.records import GroupRecord, MemberRecord, ReadPosition
 from chat_migration.ledger.states import EntityState
 from chat_migration.model import Conversation, Outcome, RecordType
-from chat_migration.planning.changes import LEFT, has_left, tells_the_past
+from chat_migration.planning.changes import FIRST_MEMBER, LEFT, has_left, tells_the_past
 from chat_migration.planning.selection import is_needed
 from chat_migration.planning.tables import PlannedMember
 from chat_migration.targets.base import (
@@ -35,6 +35,7 @@ from chat_migration.targets.base import (
     Done,
     Effect,
     Failure,
+    GroupAddress,
     ItemResult,
     MemberSpec,
     StoredMember,
@@ -91,6 +92,8 @@ class MemberImport:
             return False
         if any(self._is_missing(each, known.get(each.account_id)) for each in members):
             return True
+        if any(_stays_plain(each, known.get(each.account_id)) for each in members):
+            return True
         positions = positions_of(members)
         if not positions:
             return False
@@ -122,6 +125,7 @@ class MemberImport:
             missing = []
         late = [each for each in missing if each.joined_s > self._latest_join()]
         gone = {each.account_id for each in missing}
+        self._let_be_plain(group_id, members, known)
         self._end_known(group, [each for each in members if each.account_id not in gone], known)
         for member in late:
             self._end(member, Outcome.DEFERRED, "too_new")
@@ -132,6 +136,19 @@ class MemberImport:
             while batch := list(islice(remaining, self._batch)):
                 self._add(joiners, batch)
         self._tools.progress.advance(self._tools.tally.done)
+
+    def _let_be_plain(
+        self, group_id: str, members: list[PlannedMember], known: dict[str, MemberRecord]
+    ) -> None:
+        """Record that nothing is left to do for first members: who becomes an admin later is a change."""
+        plain = {
+            each.account_id: known[each.account_id].run_id
+            for each in members
+            if _stays_plain(each, known.get(each.account_id))
+        }
+        for run_id in {*plain.values()}:
+            roles = {name: "member" for name, its_run in plain.items() if its_run == run_id}
+            self._tools.ledger.record_members(group_id, roles, EntityState.CREATED, run_id)
 
     def _end_known(
         self,
@@ -184,13 +201,38 @@ class MemberImport:
         group = joiners.group
         may_be_there = group.state is EntityState.ADOPTED or any(map(joiners.was_begun, members))
         listed = self._listed(group) if may_be_there else {}
+        left_as_members = self._left_as_members(joiners, members, listed)
         for member in members:
             known = joiners.known.get(member.account_id)
-            if _waits_for_role(member, known):
+            if _waits_for_role(member, known) or member.account_id in left_as_members:
                 self._settle(joiners, member, Done())
             elif member.account_id == joiners.operator or member.account_id in listed:
                 self._settle(joiners, member, Done(was_there=True))
         return [each for each in members if each.account_id not in joiners.settled]
+
+    def _left_as_members(
+        self,
+        joiners: _Joiners,
+        members: list[PlannedMember],
+        listed: dict[str, StoredMember],
+    ) -> set[str]:
+        """Return who is to be an admin and is a plain member, in a group to which nothing was said yet.
+
+        A run of which the ledger does not know, because it was lost, has added them and was cut off before it named
+        them. Where people talk already, somebody may have been dismissed, which an import leaves as it is.
+        """
+        found = {
+            each.account_id
+            for each in members
+            if self._needs_role(joiners, each)
+            and each.account_id in listed
+            and listed[each.account_id].role == "member"
+        }
+        if joiners.group.state is not EntityState.ADOPTED or not found:
+            return set()
+        address = GroupAddress(joiners.group.group_id)
+        (frontier,) = look_up(self._tools, Verb.GROUP_FRONTIERS, [address])
+        return found if frontier.newest_slot is None else set()
 
     def _add(self, joiners: _Joiners, members: list[PlannedMember]) -> None:
         ledger, run_id, group = self._tools.ledger, self._tools.run_id, joiners.group
@@ -419,3 +461,8 @@ def positions_of(members: list[PlannedMember]) -> list[ReadPosition]:
         for each in members
         if each.has_read_state and not each.outcome
     ]
+
+
+def _stays_plain(member: PlannedMember, known: MemberRecord | None) -> bool:
+    """Tell whether somebody came into the group as the plain member who they are to be."""
+    return known is not None and known.reason == FIRST_MEMBER and member.role != "admin"

@@ -47,8 +47,6 @@ from chat_migration.targets.verbs import Verb
 
 _log = logging.getLogger(__name__)
 
-OVER_PLAN = (10004, 10014, 10038)
-"""Codes with which more members than the plan allows may be refused."""
 _IN_USE = (EntityState.CREATED, EntityState.ADOPTED)
 
 
@@ -87,7 +85,7 @@ class ProfileSync:
         found: list[GroupChanges] = []
         seen: set[str] = set()
         is_past = tells_the_past(tools.settings, tools.run_id, tools.ledger)
-        for each in all_changes(tools.plan, tools.settings, tools.ledger):
+        for each in all_changes(tools.plan, tools.settings, tools.ledger, tools.rules):
             seen.add(each.group.group_id)
             if each.any and not is_past:
                 found.append(each)
@@ -345,7 +343,7 @@ class GroupSync:
             return
         self._note(reason="profile")
         failed = self._write_profile(change)
-        if failed is not None and failed.code in OVER_PLAN and change.max_members:
+        if failed is not None and failed.over_plan and change.max_members:
             # The plan may allow fewer members than the row states (unknown U18).
             without = msgspec.structs.replace(change, max_members=None)
             failed = self._write_profile(without)
@@ -374,7 +372,7 @@ def changes_now(tools: Tools, changes: GroupChanges) -> GroupChanges:
     group = changes.group
     record = tools.ledger.group(group.conversation) or changes.record
     known = tools.ledger.members_of([group.group_id])[group.group_id]
-    return changes_of(group, record, changes.rows, known)
+    return changes_of(group, record, changes.rows, known, tools.rules)
 
 
 def difference(

@@ -142,10 +142,11 @@ _ADVICE = {
     WITHDRAWN_BEFORE: "What was withdrawn cannot come back; write the message anew in the legacy chat.",
     "late": "Use `late_messages=append`: such rows go to their own time, or to the end with their time in the text.",
     "too_new": "The next run takes it.",
-    "older_than_retention": "Lengthen the app's retention if its plan allows it, then run again.",
+    "older_than_retention": "Too old for the app's retention; it is tried again only when its content changes.",
     "held_elsewhere": "Run again when the other run has ended.",
     "key_conflict": "Give the message an id of its own in the export, or set `source_name`.",
     "empty": "Nothing to do, or give the row a text in the export.",
     "message_refused": "Correct the message in the export, then run again.",
-    "sender_not_accepted": "Add the sender to the group's members in the export, then run again.",
+    "sender_not_accepted": "Add the sender to the group's members in the export and change the group's own row, such "
+    "as its introduction, then run again.",
 }

@@ -15,6 +15,7 @@ from chat_migration.ledger.records import GroupRecord, MemberRecord
 from chat_migration.ledger.states import EntityState
 from chat_migration.model import Outcome, RecordType
 from chat_migration.planning.changes import (
+    FIRST_MEMBER,
     GROUP_CHANGED,
     GROUP_REFUSED,
     LEFT,
@@ -32,8 +33,6 @@ from chat_migration.targets.base import Failure
 _OF_LATER_STAGE = frozenset(
     (*GROUP_CHANGED, *GROUP_REFUSED, ROLE_CHANGED, ROLE_REFUSED, REMOVED, REMOVAL_REFUSED)
 )
-FIRST_MEMBER = "first_member"
-"""The reason of a member who came in as a plain one; if more is stated of them, that is still to be done."""
 ADMIN_REFUSED = "admin_refused"
 """The reason of a member who could be added, but not made an admin."""
 _ADVICE = {

@@ -20,7 +20,7 @@ import msgspec
 
 from chat_migration.delivery.context import Tools
 from chat_migration.delivery.frontiers import look_up
-from chat_migration.errors import MigrationError, StoppedError
+from chat_migration.errors import MigrationError, NoticeStoredError
 from chat_migration.ledger.records import GroupRecord, Stream
 from chat_migration.targets.base import Advice, Failure, Frontier, GroupAddress, StoredProfile
 from chat_migration.targets.rules import TargetRules
@@ -33,12 +33,6 @@ NOTICES = {
     Verb.CHANGE_PROFILE: "a new name, introduction, notice or picture",
 }
 """What the console's switch is about, by the call that would store the notice."""
-_SHOWN_TYPES = {
-    "private": "Work (private)",
-    "public": "Public",
-    "chatroom": "Meeting (chatroom)",
-    "community": "Community",
-}
 _TOO_LATE = "older messages of a group that has one can no longer be imported"
 _OUT_OF_PLACE = "people would find them after everything that was said"
 _ATTEMPTS = 5
@@ -88,7 +82,7 @@ class TipGuard:
         """Make one change within, say whether it was made, and record there what it did.
 
         Raises:
-            StoppedError: it stored a notice, or one of this type of group did before; the latter makes no call.
+            NoticeStoredError: it stored a notice, or one of this type of group did before; the latter makes no call.
         """
         kind = (group.type, verb)
         if kind not in self._proven:
@@ -140,15 +134,18 @@ class TipGuard:
 
 def _error(
     group: GroupRecord, verb: Verb, before: Frontier, after: Frontier, rules: TargetRules
-) -> StoppedError:
+) -> NoticeStoredError:
     harm = _OUT_OF_PLACE if rules.late_goes_to_its_time else _TOO_LATE
-    shown = _SHOWN_TYPES.get(group.type, group.type)
-    return StoppedError(
-        f"A call of `{rules.api_of[verb]}` stored a message in group `{group.group_id}`: its next MsgSeq went from "
-        f"{before.next_sequence} to {after.next_sequence}.",
+    name = rules.type_names.get(group.type, "")
+    for_groups, other_group = (
+        (f" for groups of type {name}", f"group of type {name}") if name else ("", "group")
+    )
+    return NoticeStoredError(
+        f"A call of `{rules.api_of[verb]}` stored a message in group `{group.group_id}`: the number of its next "
+        f"message went from {before.next_sequence} to {after.next_sequence}.",
         expected=f"No notices are stored: {harm}.",
-        advice=f"In the console, under the group settings, switch the notices (tips) about {NOTICES[verb]} off for "
-        f"groups of type {shown}, then run again; or use `sync_profiles=off`.",
-        done=f"That change is made and recorded, and the group counts as live; no other group of type {shown} "
-        "was changed after it. All messages of this run are dealt with.",
+        advice=f"In the console, under the group settings, switch the notices (tips) about {NOTICES[verb]} off"
+        f"{for_groups}, then run again; or use `sync_profiles=off`.",
+        done=f"That change is made and recorded, and the group counts as live; no other {other_group} was changed "
+        "after it. All messages of this run are dealt with.",
     )

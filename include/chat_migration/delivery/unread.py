@@ -17,9 +17,6 @@ from chat_migration.planning.tables import PlannedMember
 from chat_migration.targets.base import Advice, Effect, Failure, ItemResult
 from chat_migration.targets.verbs import Verb
 
-WITHOUT_UNREAD = ("chatroom",)
-"""Group types that know no unread count: the call does nothing there. Source: set_unread_msg_num (1047/34909)."""
-
 
 class UnreadCounts:
     """Sets the counts of all groups that messages were sent to since they were last set."""
@@ -76,7 +73,7 @@ class UnreadCounts:
             for row in list(rows.values()):
                 self._end(row, *without_group(group))
             return
-        if group.type in WITHOUT_UNREAD:
+        if group.type in self._tools.rules.types_without_unread:
             for row in list(rows.values()):
                 self._end(row, Outcome.SKIPPED, "no_unread_in_chatrooms")
             self._tools.ledger.clean(group.conversation)

@@ -98,7 +98,7 @@ def _settled(parts: Sequence[Delivery], run_id: str) -> Ending:
     if any(each.late for each in parts):
         return Outcome.LATE_APPENDED, "late"
     if run_id and any(each.run_id == run_id for each in parts):
-        return Outcome.IMPORTED, ""
+        return Outcome.IMPORTED, "late" if any(each.went_back for each in parts) else ""
     return Outcome.ALREADY_IMPORTED, ""
 
 

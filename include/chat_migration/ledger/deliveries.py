@@ -33,6 +33,7 @@ from chat_migration.ledger.states import (
     UNRESOLVED,
     DeliveryState,
 )
+from chat_migration.model import Conversation
 
 _MOVED = (
     "state", "slot", "sequence", "code", "reason", "attempts", "late", "parts", "source_hash",
@@ -42,6 +43,8 @@ _MOVED = (
 as a whole is planned anew."""
 
 
+_APPENDED, _WENT_BACK = 1, 2
+"""Values of the column ``late``; 0: in time."""
 _FIRST_RUN, _LONGEST_RUN = 16, 4000
 """Taken slots that are read at a time where nobody knows how many lie side by side."""
 
@@ -138,6 +141,26 @@ class DeliveryVerbs(HoldVerbs):
         )
         return {int(row.random) for row in rows}
 
+    def names_there(
+        self, conversation: str, randoms: Sequence[int], *, side: str = ""
+    ) -> set[tuple[str, int, int]]:
+        """Return (sender, random, slot) of the messages of a conversation that were delivered, of some randoms.
+
+        ``side``: of the copies of that side.
+        """
+        table = schema.deliveries
+        rows = self.read_chunks(
+            randoms,
+            lambda chunk: select(table.c.sender, table.c.random, table.c.slot).where(
+                table.c.app_id == self.app_id,
+                table.c.conversation == conversation,
+                table.c.random.in_(chunk),
+                table.c.side == side,
+                table.c.state.in_((DeliveryState.DELIVERED, DeliveryState.WITHDRAWN)),
+            ),
+        )
+        return {(row.sender, int(row.random), int(row.slot)) for row in rows}
+
     def sequences_by_slot(self, conversation: str, slots: Sequence[int]) -> dict[int, set[int]]:
         """Return slot → the sequences taken in it, for one-to-one conversations."""
         table = schema.deliveries
@@ -231,11 +254,7 @@ class DeliveryVerbs(HoldVerbs):
     def _move(
         self, connection: Connection, verb: str, deliveries: list[Delivery], now: int
     ) -> None:
-        rows = [
-            msgspec.structs.asdict(each)
-            | {"app_id": self.app_id, "late": int(each.late), "updated_at_ms": now}
-            for each in deliveries
-        ]
+        rows = [row_of(each) | {"app_id": self.app_id, "updated_at_ms": now} for each in deliveries]
         if verb in BEGINNING:
             written = execute_all(connection, _written(verb, connection.dialect.name), rows)
         else:
@@ -249,6 +268,11 @@ class DeliveryVerbs(HoldVerbs):
         """Messages are about to be sent: the counts that the target holds are no longer known."""
         positions = schema.read_positions
         self._mark_recount(connection, conversation)
+        place = Conversation.parse(conversation)
+        if place.kind == "topic":
+            # Whether the messages of a topic reset the counts of its community is unknown (U13).
+            conversation = Conversation.group(place.first).key
+            self._mark_recount(connection, conversation)
         connection.execute(
             self._positions(conversation)
             .where(positions.c.unread_set > 0)
@@ -265,7 +289,9 @@ class DeliveryVerbs(HoldVerbs):
         )
 
     def _reset_unread(self, connection: Connection, conversation: str) -> None:
-        """A message arrived, and with it the target set all counts of the group to 0."""
+        """A message arrived, and with it the target set all counts of the group to 0; of a topic nobody knows."""
+        if Conversation.parse(conversation).kind == "topic":
+            return
         unread_set = schema.read_positions.c.unread_set
         connection.execute(
             self._positions(conversation).where(unread_set == UNREAD_UNKNOWN).values(unread_set=0)
@@ -354,7 +380,15 @@ def _delivery(row: Row[Any]) -> Delivery:
         for name, value in row._asdict().items()
         if name not in ("app_id", "updated_at_ms")
     }
-    return Delivery(**fields | {"late": bool(row.late), "state": DeliveryState(row.state)})
+    late = {"late": row.late == _APPENDED, "went_back": row.late == _WENT_BACK}
+    return Delivery(**fields | late | {"state": DeliveryState(row.state)})
+
+
+def row_of(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery as the table has it."""
+    fields = msgspec.structs.asdict(delivery)
+    went_back = fields.pop("went_back")
+    return fields | {"late": _WENT_BACK if went_back else int(delivery.late)}
 
 
 def _stream(row: Row[Any]) -> Stream:

@@ -16,7 +16,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One delivery of one part of a message as the ledger remembers it.
 
     Units as in :mod:`chat_migration.ledger.schema`. ``side`` "" is one delivery for everybody; one of :data:`SIDES`
-    is that participant's copy, and the other's has a delivery of its own.
+    is that participant's copy, and the other's has a delivery of its own. A row that comes late is either appended
+    (``late``) or goes back to its own time, behind which newer ones stand (``went_back``).
     """
 
     message_key: str
@@ -34,6 +35,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     source_hash: str
     render_version: int
     late: bool = False
+    went_back: bool = False
     state: DeliveryState = DeliveryState.PLANNED
     code: int | None = None
     reason: str = ""

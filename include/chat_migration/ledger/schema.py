@@ -80,7 +80,11 @@ identities = Table(
     PrimaryKeyConstraint("app_id", "kind", "legacy_id"),
     UniqueConstraint("app_id", "kind", "target_id"),
 )
-"""Legacy id ↔ target id, both ways; ``kind``: user, group, topic (legacy id ``group/topic``)."""
+"""Legacy id ↔ target id, both ways; ``kind``: user, group, topic (legacy id ``group/topic``).
+
+Where a target may take ids that differ in case only for one, ``user_in_lower_case`` and ``group_in_lower_case`` hold
+the target ids that have capital letters once more, in lower case: what is taken in any case is found by equality.
+"""
 
 accounts = Table(
     "accounts",
@@ -159,7 +163,8 @@ streams = Table(
     PrimaryKeyConstraint("app_id", "conversation"),
 )
 """The frontier of a conversation: the place of its newest delivered row, the newest slot (in the target's unit, as in
-``deliveries``) and ``MsgSeq`` known, and the newest slot of a message that is not ours (NULL: none)."""
+``deliveries``) and the highest number of a message that are known, and the newest slot of a message that is not ours
+(NULL: none)."""
 
 deliveries = Table(
     "deliveries",
@@ -195,8 +200,8 @@ deliveries = Table(
 """One row per part of a message; where each participant of a one-to-one message has a copy, one per part and copy.
 ``side``: whose copy it is, sender or recipient; '': everybody's. ``slot``: the send time in the target, in the
 target's unit (``slot_ms`` of its rules: seconds, or milliseconds). ``sequence``: the number that the target gave within
-the group, or the one-to-one ``MsgSeq`` that we chose. ``late`` 1: appended out of time. ``changed_run_id``: the run
-that last changed or withdrew it in the target, ''."""
+the conversation, or the one that we chose. ``late`` 1: appended out of time; 2: gone back to its own time.
+``changed_run_id``: the run that last changed or withdrew it in the target, ''."""
 
 Index(
     "deliveries_unresolved",

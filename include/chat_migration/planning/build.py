@@ -107,11 +107,11 @@ class PlanBuilder:
         Raises:
             UsageError: some are on no extract any more.
         """
-        keys = self._carried.keys if self._carried else []
-        if not keys:
+        keys, lost = (self._carried.keys, self._carried.lost) if self._carried else ([], 0)
+        if not keys and not lost:
             return
         found = {key for (key,) in staged.rows("SELECT message_key FROM messages WHERE is_carried")}
-        if missing := len(set(keys) - found):
+        if missing := len(set(keys) - found) + lost:
             raise UsageError(
                 f"{missing} rows that an earlier run deferred are not on the stage any more.",
                 expected="The folder `deferred` of the stage stays until their rows are sent.",
@@ -159,7 +159,7 @@ class PlanBuilder:
         groups = self._plan_groups(staged, conversations)
         by_legacy = {each.legacy_id: each for each in groups.values() if not each.topic_id}
         counted = counted_positions(staged, self._ledger, self._users, slot_ms=self._rules.slot_ms)
-        plan_members(staged, by_legacy, self._users, self._plan, counted)
+        plan_members(staged, by_legacy, self._users, self._plan, counted, rules=self._rules)
         return groups
 
     def _plan_groups(

@@ -19,6 +19,7 @@ from chat_migration.model import Conversation
 from chat_migration.planning.selection import is_needed
 from chat_migration.planning.tables import Plan, PlannedGroup, PlannedMember
 from chat_migration.settings import Settings
+from chat_migration.targets.rules import TargetRules
 from chat_migration.targets.verbs import Verb
 from chat_migration.window import Window
 
@@ -28,12 +29,12 @@ GROUP_REFUSED = ("profile_refused", "owner_refused")
 """Reasons of a group's record: what the target refused for good. Its row stays rejected until it changes."""
 ROLE_CHANGED, ROLE_REFUSED = "role", "role_refused"
 REMOVED, REMOVAL_REFUSED = "removed", "removal_refused"
+FIRST_MEMBER = "first_member"
+"""The reason of a member who came in as a plain one; if more is stated of them, that is still to be done."""
 LEFT = "left"
 """The reason with which the plan ends the row of somebody who has left."""
 _IN_USE = (EntityState.CREATED, EntityState.ADOPTED)
 _GROUPS_AT_ONCE = 200
-_WITHOUT_ADMINS = ("private",)
-"""Group types without admins: nobody's role changes there. Source: "Group System" (1047/33529)."""
 
 
 class Known(Protocol):
@@ -68,6 +69,7 @@ class GroupChanges(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[PlannedMember]
     profile: bool
     owner: bool
+    has_admins: bool
     roles: list[PlannedMember]
     leavers: list[PlannedMember]
 
@@ -97,8 +99,10 @@ def changes_of(
     record: GroupRecord,
     rows: list[PlannedMember],
     known: dict[str, MemberRecord],
+    rules: TargetRules,
 ) -> GroupChanges:
-    """Return what is to be brought over of one group."""
+    """Return what is to be brought over of one group; where its type has no admins, nobody's role changes."""
+    has_admins = group.type not in rules.types_without_admins
     leavers = [
         each
         for each in rows
@@ -106,7 +110,7 @@ def changes_of(
         and is_member(known.get(each.account_id))
         and known[each.account_id].reason != REMOVAL_REFUSED
     ]
-    roles = [each for each in rows if _differs(group, each, known.get(each.account_id))]
+    roles = [each for each in rows if has_admins and _differs(each, known.get(each.account_id))]
     return GroupChanges(
         group=group,
         record=record,
@@ -114,18 +118,18 @@ def changes_of(
         rows=rows,
         profile=bool(group.file) and record.written_hash != group.written_hash,
         owner=_has_other_owner(group, record),
+        has_admins=has_admins,
         roles=roles,
         leavers=leavers,
     )
 
 
-def _differs(group: PlannedGroup, member: PlannedMember, known: MemberRecord | None) -> bool:
+def _differs(member: PlannedMember, known: MemberRecord | None) -> bool:
     """Tell whether somebody's role is to be set; an owner's is never."""
     return (
         known is not None
         and is_member(known)
         and not member.outcome
-        and group.type not in _WITHOUT_ADMINS
         and member.role != "owner"
         and known.role not in (member.role, "owner")
     )
@@ -161,7 +165,9 @@ def existing_groups(
     return found
 
 
-def all_changes(plan: Plan, settings: Settings, known: Known) -> Iterator[GroupChanges]:
+def all_changes(
+    plan: Plan, settings: Settings, known: Known, rules: TargetRules
+) -> Iterator[GroupChanges]:
     """Yield each existing group of a plan with what is to be brought over of it, which may be nothing."""
     groups = existing_groups(plan, settings, known)
     without_rows = dict(groups)
@@ -171,8 +177,8 @@ def all_changes(plan: Plan, settings: Settings, known: Known) -> Iterator[GroupC
         members = known.members_of(list(chunk))
         for name, of_group in chunk.items():
             without_rows.pop(name)
-            yield changes_of(*groups[name], of_group, members[name])
-    yield from (changes_of(*each, [], {}) for each in without_rows.values())
+            yield changes_of(*groups[name], of_group, members[name], rules)
+    yield from (changes_of(*each, [], {}, rules) for each in without_rows.values())
 
 
 def tells_the_past(settings: Settings, run_id: str, windows: Windows) -> bool:
@@ -206,8 +212,7 @@ def calls_for(changes: GroupChanges, *, removals_per_call: int) -> Mapping[Verb,
 
 def _former_owners(changes: GroupChanges) -> int:
     """Return how many members get a role because they own the group no more."""
-    has_admins = changes.group.type not in _WITHOUT_ADMINS
-    owner = changes.record.owner_id if changes.owner and has_admins else ""
+    owner = changes.record.owner_id if changes.owner and changes.has_admins else ""
     return sum(
         bool(owner) and each.account_id == owner and not each.outcome for each in changes.rows
     )

@@ -15,19 +15,22 @@ import msgspec
 
 from chat_migration.clock import Clock
 from chat_migration.ledger.ledger import Ledger
-from chat_migration.ledger.records import Delivery, Stream
+from chat_migration.ledger.records import Delivery, MemberRecord, Stream
 from chat_migration.ledger.states import DeliveryState, EntityState
-from chat_migration.model import Outcome, RecordType
-from chat_migration.planning.changes import all_changes, calls_for
+from chat_migration.model import Conversation, Outcome, RecordType
+from chat_migration.planning.changes import FIRST_MEMBER, all_changes, calls_for
 from chat_migration.planning.expiry import Expiry
 from chat_migration.planning.quote import QuoteCounter, Stranded
+from chat_migration.planning.selection import is_needed
 from chat_migration.planning.slots import Slots
 from chat_migration.planning.tables import (
     Plan,
     PlannedConversation,
+    PlannedGroup,
     PlannedMember,
     PlannedMessage,
 )
+from chat_migration.planning.unread_forecast import UnreadForecast
 from chat_migration.settings import Settings
 from chat_migration.targets.rules import TargetRules
 from chat_migration.targets.sizes import BatchSizes
@@ -44,6 +47,7 @@ _CHUNK = 1000
 _SENDING = (Verb.SEND_GROUP_MESSAGES, Verb.SEND_DIRECT_MESSAGE)
 _BEFORE_MESSAGES = (
     Verb.EXISTING_ACCOUNTS, Verb.IMPORT_ACCOUNTS, Verb.CREATE_GROUP, Verb.CREATE_TOPIC, Verb.ADD_MEMBERS,
+    Verb.CHANGE_ROLE,
 )  # fmt: skip
 
 
@@ -81,8 +85,9 @@ class Forecast:
         self.counter.message_apis = frozenset(rules.api_of[verb] for verb in _SENDING)
         self._late: dict[str, int] = {}
         self._appended_to: set[str] = set()
-        self._pairs = self._pairs_written_to = 0
-        self._first_members: Counter[str] = Counter()
+        self._unread = UnreadForecast(settings, rules)
+        self._new_groups: dict[str, int] = {}
+        self._absent_groups: set[str] = set()
 
     def watch(
         self, place: PlannedConversation, rows: Iterator[PlannedMessage]
@@ -94,6 +99,7 @@ class Forecast:
             if self._knows_nothing
             else self._ledger.streams([place.conversation]).get(place.conversation, Stream())
         )
+        arrivals, readers = self._unread.arrivals(place.conversation, stream), set()
         slots = Slots(
             None if direct else stream.newest_slot,
             slot_ms=self._rules.slot_ms,
@@ -116,14 +122,15 @@ class Forecast:
                 deferred = deferred or outcome == Outcome.DEFERRED
                 if outcome == TO_IMPORT:
                     parts += len(row.bodies)
+                    readers.add(row.recipient)
+                    arrivals.add(row)
                     self._expiry.add(row, direct=direct)
                 recalled += self._change_calls(row, there, outcome, direct=direct)
                 self.counter.count(kind, outcome, reason)
                 yield row
         self._calls(place, parts, recalled, direct=direct)
         if direct:
-            self._pairs += 1
-            self._pairs_written_to += bool(parts)
+            self._call(Verb.CLEAR_UNREAD, self._unread.of_pair(place.conversation, readers))
         else:
             self._late[place.conversation] = self.counter.late_rows - late_before
             if parts:
@@ -237,20 +244,18 @@ class Forecast:
         self._changes(plan)
 
     def _accounts(self, plan: Plan) -> None:
-        new = 0
         accounts = plan.accounts()
-        while chunk := list(islice(accounts, _CHUNK)):
-            known = self._ledger.accounts_known([each.account_id for each in chunk])
-            new += len(chunk) - len(known)
-            for account in chunk:
+        while batch := list(islice(accounts, self._sizes.accounts)):
+            known = self._ledger.accounts_known([each.account_id for each in batch])
+            is_asked = any(each.account_id not in known for each in batch)
+            self._call(Verb.EXISTING_ACCOUNTS, int(is_asked))
+            self._call(Verb.IMPORT_ACCOUNTS, int(is_asked))
+            for account in batch:
                 if account.file:
                     there = account.account_id in known
                     self.counter.count(
                         RecordType.ACCOUNTS, Outcome.ALREADY_IMPORTED if there else TO_IMPORT
                     )
-        calls = math.ceil(new / self._sizes.accounts)
-        self._call(Verb.EXISTING_ACCOUNTS, calls)
-        self._call(Verb.IMPORT_ACCOUNTS, calls)
 
     def _groups(self, plan: Plan) -> None:
         groups = plan.groups()
@@ -258,12 +263,28 @@ class Forecast:
             known = self._ledger.groups_of([each.conversation for each in chunk])
             for group in chunk:
                 there = group.conversation in known
+                outcome, reason = self._outcome_of_group(group, there=there)
                 if group.file and not group.topic_id:
-                    outcome = group.outcome or (Outcome.ALREADY_IMPORTED if there else TO_IMPORT)
-                    self.counter.count(RecordType.GROUPS, outcome, group.reason)
-                if not there and not group.outcome:
+                    self.counter.count(RecordType.GROUPS, outcome, reason)
+                if outcome == TO_IMPORT:
                     self._call(Verb.CREATE_TOPIC if group.topic_id else Verb.CREATE_GROUP, 1)
-                    self._first_members[group.group_id] += len(group.members)
+                if not group.topic_id:
+                    self._note_group(group, outcome)
+
+    def _outcome_of_group(self, group: PlannedGroup, *, there: bool) -> tuple[str, str]:
+        if group.outcome:
+            return group.outcome, group.reason
+        if not is_needed(self._settings, Conversation.parse(group.conversation)):
+            return Outcome.SKIPPED, "not_selected"
+        return (Outcome.ALREADY_IMPORTED if there else TO_IMPORT), ""
+
+    def _note_group(self, group: PlannedGroup, outcome: str) -> None:
+        if outcome not in (TO_IMPORT, Outcome.ALREADY_IMPORTED):
+            self._absent_groups.add(group.group_id)
+            return
+        self._unread.group(group)
+        if outcome == TO_IMPORT:
+            self._new_groups[group.group_id] = len(group.members)
 
     def _members(self, plan: Plan) -> None:
         pending: Counter[str] = Counter()
@@ -272,39 +293,40 @@ class Forecast:
             known = self._ledger.members_of(sorted({each.group_id for each in chunk}))
             for member in chunk:
                 found = known[member.group_id].get(member.account_id)
-                there = found is not None and found.state is not EntityState.LEFT
-                self.counter.count(
-                    RecordType.MEMBERS,
-                    member.outcome or (Outcome.ALREADY_IMPORTED if there else TO_IMPORT),
-                    member.reason,
-                )
-                if member.outcome:
-                    continue
-                pending[member.group_id] += not there
-                self._unread(member, there=there)
-        if not self._rules.sets_unread:
-            pairs = {"touched": self._pairs_written_to, "all": self._pairs, "none": 0}
-            self._call(Verb.CLEAR_UNREAD, 2 * pairs[self._settings.clear_unread])
-        pending.subtract(self._first_members)
+                pending[member.group_id] += self._member(member, found)
+        self._call(Verb.CLEAR_UNREAD, self._unread.of_owners())
+        pending.subtract(self._new_groups)
         batches = (math.ceil(max(0, count) / self._sizes.members) for count in pending.values())
         self._call(Verb.ADD_MEMBERS, sum(batches))
 
-    def _unread(self, member: PlannedMember, *, there: bool) -> None:
-        """Count the call that sets or clears a member's unread count."""
-        touched = member.conversation in self._appended_to
-        if self._rules.sets_unread:
-            # Each message resets the counts of its group.
-            is_reset = not there or touched
-            self._call(Verb.SET_UNREAD, int(is_reset and member.first_unread_ms is not None))
-        else:
-            whose = self._settings.clear_unread
-            self._call(Verb.CLEAR_UNREAD, int(whose == "all" or (whose == "touched" and touched)))
+    def _member(self, member: PlannedMember, known: MemberRecord | None) -> int:
+        """Count one member; return 1 if a call has to add them or brings them in with their group."""
+        there = known is not None and known.state is not EntityState.LEFT
+        outcome, reason = member.outcome, member.reason
+        if not outcome and member.group_id in self._absent_groups:
+            outcome, reason = Outcome.SKIPPED, "not_selected"
+        self.counter.count(
+            RecordType.MEMBERS,
+            outcome or (Outcome.ALREADY_IMPORTED if there else TO_IMPORT),
+            reason,
+        )
+        if outcome:
+            return 0
+        is_new_group = member.group_id in self._new_groups
+        calls = self._unread.of_member(member, there=there, is_new_group=is_new_group)
+        self._call(Verb.SET_UNREAD if self._rules.sets_unread else Verb.CLEAR_UNREAD, calls)
+        waits = known is not None and known.reason == FIRST_MEMBER
+        if member.role == "admin" and not self._rules.adds_roles and (waits or not there):
+            self._call(Verb.CHANGE_ROLE, 1)
+        # Where an answer does not tell members, the owner is taken for one without a call.
+        is_owner = member.role == "owner" and not self._rules.tells_members
+        return int(not there and not is_owner)
 
     def _changes(self, plan: Plan) -> None:
         """Count the calls that bring changes of existing groups over, where that is asked for."""
         if self._settings.sync_profiles == "off":
             return
-        for changes in all_changes(plan, self._settings, self._ledger):
+        for changes in all_changes(plan, self._settings, self._ledger, self._rules):
             calls = calls_for(changes, removals_per_call=self._sizes.removals)
             for verb, count in calls.items():
                 self._call(verb, count)

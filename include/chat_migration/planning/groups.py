@@ -23,8 +23,6 @@ from chat_migration.targets.rules import TargetRules, Unsendable
 
 _ONE_SECOND_MS = 1000
 _PLACEHOLDER_TYPE = "private"
-_NO_ADMINS = ("private",)
-"""Group types without admins. Source: "Group System" (1047/33529)."""
 
 
 _NOBODY = "nobody owns the group, is a member of it or wrote in it"
@@ -146,7 +144,7 @@ class GroupPlanner:
         caps = self._rules.caps
         conversation = Conversation.group(row.id).key
         fields = self._texts(row)
-        kind = self._rules.only_type or row.type
+        kind = self._rules.only_type or self._type(conversation, row)
         cap = max(row.max_members or caps.default_members, row.member_count)
         owner = self._owner(row)
         if owner is not None and owner.detail and conversation not in self._known:
@@ -175,6 +173,11 @@ class GroupPlanner:
             members=[],
             **fields,
         )
+
+    def _type(self, conversation: str, row: GroupRow) -> str:
+        """Return what a group is: of one without a row, as in a drop of what changed, earlier runs tell."""
+        known = None if row.file else self._known.get(conversation)
+        return known.type if known and known.type else row.type
 
     def _owner(self, row: GroupRow) -> Owner | None:
         """Return who owns a group, perhaps nobody; None: it cannot be created without somebody."""
@@ -315,6 +318,8 @@ def plan_members(
     users: dict[str, str],
     plan: Plan,
     counted: dict[Member, Place],
+    *,
+    rules: TargetRules,
 ) -> None:
     """Write the memberships, by group; joins are lifted to the second after the group's creation.
 
@@ -342,7 +347,7 @@ def plan_members(
                 account_id=users[user_id],
                 conversation=group.conversation if group else "",
                 legacy_id=f"{group_id}/{user_id}",
-                role=_role(group, role, users[user_id]),
+                role=_role(group, role, users[user_id], rules),
                 joined_s=_joined(group, joined),
                 has_read_state=stated,
                 first_unread_ms=place[0],
@@ -362,14 +367,13 @@ def _member_outcome(group: PlannedGroup | None, left_ms: int | None) -> tuple[st
     return (Outcome.SKIPPED, "left") if left_ms is not None else ("", "")
 
 
-def _role(group: PlannedGroup | None, role: str, account_id: str) -> str:
-    if group is not None and account_id == group.owner_id:
+def _role(group: PlannedGroup | None, role: str, account_id: str, rules: TargetRules) -> str:
+    if group is None:
+        return "member"
+    if account_id == group.owner_id:
         return "owner"
-    return (
-        "admin"
-        if role == "admin" and group is not None and group.type not in _NO_ADMINS
-        else "member"
-    )
+    may_be_admin = role == "admin" and group.type not in rules.types_without_admins
+    return "admin" if may_be_admin else "member"
 
 
 def _joined(group: PlannedGroup | None, joined_ms: int | None) -> int:

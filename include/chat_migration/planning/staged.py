@@ -12,6 +12,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from chat_migration.planning.held import KeptRow
 from chat_migration.store.extract import Extract
 from chat_migration.store.schemas import BY_TABLE
 
@@ -23,14 +24,18 @@ _CHANGED = "coalesce(greatest(edited_at_ms, deleted_at_ms), -1)"
 class CarriedRows(msgspec.Struct, frozen=True, kw_only=True):
     """The rows that earlier runs deferred: their keys, the extracts that keep them, and which groups they need.
 
-    ``groups`` are legacy ids; ``groups_to_fill`` those of them that are not in the target yet, which need their
-    members as well.
+    ``groups`` are legacy ids of groups that are not in the target yet, or lack a topic; ``groups_to_fill`` those of
+    them that are not there, which need their members as well. ``held`` are rows of groups and members themselves;
+    of a held member only the row counts, not the read state: that was noted when it was read. ``lost`` counts held
+    rows whose extract is gone.
     """
 
     keys: list[str]
     extracts: list[Extract]
     groups: list[str]
     groups_to_fill: list[str]
+    held: list[KeptRow] = []
+    lost: int = 0
 
 
 class Staged:
@@ -61,7 +66,7 @@ class Staged:
                 "autoload_known_extensions": False,
             }
         )
-        self._carries = carried is not None and bool(carried.keys)
+        self._carries = carried is not None and bool(carried.keys or carried.held)
         for table in BY_TABLE:
             self._open("own", table, extracts)
         if carried is not None and self._carries:
@@ -109,15 +114,23 @@ class Staged:
     def _execute(self, sql: str) -> None:
         self._connection.execute(sql)
 
-    def _open(self, whose: str, table: str, extracts: Sequence[Extract]) -> None:
-        """Make the view of one table of some extracts; columns that older extracts lack are NULL."""
+    def _open(
+        self, whose: str, table: str, extracts: Sequence[Extract], *, with_files: bool = False
+    ) -> None:
+        """Make the view of one table of some extracts; columns that older extracts lack are NULL.
+
+        ``with_files`` adds the column ``filename``, the path of the file that each row is read from.
+        """
         name = f"{whose}_{table}"
-        self.add(f"no_{name}", BY_TABLE[table].empty_table())
+        nothing = BY_TABLE[table].empty_table()
+        if with_files:
+            nothing = nothing.append_column("filename", pa.array([], pa.string()))
+        self.add(f"no_{name}", nothing)
         files = [str(file) for extract in extracts for file in extract.files(table)]
         more = ""
         if files:
             relation = self._connection.read_parquet(
-                files, hive_partitioning=False, union_by_name=True
+                files, hive_partitioning=False, union_by_name=True, filename=with_files
             )
             relation.create_view(f"files_{name}")
             more = f" UNION ALL BY NAME FROM files_{name}"
@@ -131,8 +144,16 @@ class Staged:
             ("ids_to_fill", carried.groups_to_fill),
         ):
             self.add_ids(name, values)
+        columns = {
+            "group_id": [each.row.group_id for each in carried.held],
+            "user_id": [each.row.user_id for each in carried.held],
+            "folder": [f"{each.folder}/" for each in carried.held],
+        }
+        self.add(
+            "held", pa.table({name: pa.array(of, pa.string()) for name, of in columns.items()})
+        )
         for table in BY_TABLE:
-            self._open("kept", table, carried.extracts)
+            self._open("kept", table, carried.extracts, with_files=table in ("groups", "members"))
         for statement in _WITH_CARRIED:
             self._execute(statement)
 
@@ -145,6 +166,16 @@ def _newest(table: str, key: str, order: str, where: str) -> str:
     )
 
 
+def _held_first(table: str, columns: str, key: str, user: str, where: str) -> str:
+    """Return the statement that makes a small table of rows held back, each from where it is kept, and of others."""
+    return (
+        f"CREATE TABLE carried_{table} AS SELECT kept.* EXCLUDE (filename) {columns} FROM kept_{table} AS kept "
+        f"LEFT JOIN held ON (held.group_id, held.user_id) = ({key}, {user}) AND starts_with(filename, folder) "
+        f"WHERE folder IS NOT NULL OR {where} "
+        f"QUALIFY row_number() OVER (PARTITION BY {key}, {user} ORDER BY folder IS NULL, file DESC, line DESC) = 1"
+    )
+
+
 def _beside(table: str, key: str) -> str:
     """Return the statement that makes the view of a table of which the run's own rows go before."""
     return (
@@ -154,6 +185,15 @@ def _beside(table: str, key: str) -> str:
 
 
 _IN_CARRIED = "IN (FROM carried_ids)"
+_READ_STATE = """REPLACE (
+    has_read_state AND kept.group_id IN (FROM ids_to_fill) AS has_read_state,
+    CASE WHEN kept.group_id IN (FROM ids_to_fill) THEN unread_count END AS unread_count)"""
+"""Of members who are held, the read state stays out where their group was there to note it."""
+_TO_FILL = (
+    "kept.group_id IN (FROM ids_to_fill) AND kept.group_id NOT IN (SELECT group_id FROM held)"
+)
+"""Which members come along that are not listed: those of groups none of whose rows are, as earlier versions left it.
+Where rows are listed, who is not has been told otherwise since."""
 _WITH_CARRIED = (
     _newest("messages", "message_key", f"{_CHANGED} DESC, file DESC, line DESC",
             "message_key IN (FROM carried_keys)"),
@@ -166,9 +206,9 @@ _WITH_CARRIED = (
         UNION ALL BY NAME
         SELECT *, true AS is_carried, false AS is_own
         FROM carried_messages ANTI JOIN (FROM both_ways WHERE is_own) USING (message_key)""",
-    _newest("groups", "id", "file DESC, line DESC", f"id {_IN_CARRIED}"),
+    _held_first("groups", "", "kept.id", "''", f"kept.id {_IN_CARRIED}"),
     _beside("groups", "id"),
-    _newest("members", "group_id, user_id", "file DESC, line DESC", "group_id IN (FROM ids_to_fill)"),
+    _held_first("members", _READ_STATE, "kept.group_id", "kept.user_id", _TO_FILL),
     _beside("members", "group_id, user_id"),
     _newest("users", "id", "file DESC, line DESC", """id IN (
         SELECT sender_id FROM carried_messages UNION SELECT recipient_id FROM carried_messages

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
-from chat_migration.delivery.direct_copies import sides_of
+from chat_migration.delivery.direct_copies import side_of, sides_of
+from chat_migration.delivery.direct_reading import pages_of_copy
 from chat_migration.delivery.rows import new_delivery
-from chat_migration.errors import TargetUnreachableError
 from chat_migration.keys import vendor_random
 from chat_migration.ledger.moves import Move, intend, reject, release
-from chat_migration.ledger.records import RECIPIENT, SENDER, SIDES, Delivery
+from chat_migration.ledger.records import SIDES, Delivery
 from chat_migration.ledger.states import DeliveryState
 from chat_migration.model import RecordType
 from chat_migration.planning.slots import PARTS_PER_RANK
@@ -25,8 +25,7 @@ from chat_migration.rebuild.ground import (
     restoring,
 )
 from chat_migration.rebuild.row_index import RowIndex, SeenParts, part_of
-from chat_migration.targets.base import Advice, Failure, Page, StoredMessage
-from chat_migration.targets.verbs import Verb
+from chat_migration.targets.base import Advice, Failure, StoredMessage
 
 _KIND = RecordType.C2C_MESSAGES
 _AT_ONCE = 500
@@ -117,36 +116,18 @@ class DirectHistory:
         Raises:
             StoppedError: the target does not answer.
         """
-        cursor = ""
-        while True:
-            page = self._page(viewer, peer, first_slot, last_slot, cursor)
+        pages = pages_of_copy(self._tools, viewer, peer, first_slot=first_slot, last_slot=last_slot)
+        for page in pages:
+            if isinstance(page, Failure):
+                if page.advice is Advice.MISSING_ACCOUNT:
+                    return
+                raise self._tools.caller.stop_error(page)
             yield from page.messages
-            if not page.cursor:
-                return
-            if page.cursor == cursor:
-                raise TargetUnreachableError(
-                    f"The pages of `{self._place.conversation}` never end.",
-                    advice="Run the rebuild again later; it goes on where it stopped.",
-                )
-            cursor = page.cursor
-
-    def _page(self, viewer: str, peer: str, first_slot: int, last_slot: int, cursor: str) -> Page:
-        page = self._tools.caller.call(
-            Verb.READ_DIRECT,
-            lambda: self._tools.target.read_direct(
-                viewer, peer, first_slot=first_slot, last_slot=last_slot, cursor=cursor
-            ),
-        )
-        if isinstance(page, Failure):
-            if page.advice is Advice.MISSING_ACCOUNT:
-                return Page(())
-            raise self._tools.caller.stop_error(page)
-        return page
 
     # --- one message ----------------------------------------------------------------------------
 
     def _one(self, viewer: str, stored: StoredMessage) -> None:
-        side = self._side_of(viewer, stored)
+        side = side_of(stored, viewer) if self._has_copies else ""
         for number in self._index.find(stored.random):
             row = self._reader.row(self._place, number)
             if not self._fits(row, stored):
@@ -156,11 +137,6 @@ class DirectHistory:
                 self._keep(number, row, part, side, stored)
                 return
         self._others[side, stored.sender, stored.slot] += 1
-
-    def _side_of(self, viewer: str, stored: StoredMessage) -> str:
-        if not self._has_copies:
-            return ""
-        return SENDER if stored.sender == viewer else RECIPIENT
 
     def _fits(self, row: PlannedMessage, stored: StoredMessage) -> bool:
         """Tell whether a message stands where a row can stand: at its time, or lifted from it."""

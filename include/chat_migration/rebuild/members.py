@@ -9,10 +9,11 @@ from chat_migration.delivery.frontiers import look_up
 from chat_migration.delivery.holding import HeldWork, run_held
 from chat_migration.delivery.listing import list_members
 from chat_migration.delivery.members import positions_of
-from chat_migration.delivery.unread import WITHOUT_UNREAD, wanted_counts
+from chat_migration.delivery.unread import wanted_counts
 from chat_migration.ledger.records import GroupRecord, ReadPosition
 from chat_migration.ledger.states import UNREAD_UNKNOWN, EntityState
 from chat_migration.model import RecordType
+from chat_migration.planning.changes import FIRST_MEMBER
 from chat_migration.planning.tables import PlannedMember
 from chat_migration.rebuild.findings import Found
 from chat_migration.rebuild.ground import Ground
@@ -100,14 +101,47 @@ class MemberRebuild:
             for each in wanted
             if each.account_id in listed and each.account_id not in known
         }
-        self._tools.ledger.record_members(
-            group.group_id, there, EntityState.ADOPTED, self._tools.run_id, "rebuilt"
+        record = partial(
+            self._tools.ledger.record_members,
+            group.group_id,
+            state=EntityState.ADOPTED,
+            run_id=self._tools.run_id,
         )
-        self._count([each for each in wanted if each.account_id in there], Found.RESTORED)
+        waiting = self._left_as_members(
+            group, [each for each in wanted if each.account_id in there], there
+        )
+        record(
+            roles={name: role for name, role in there.items() if name not in waiting},
+            reason="rebuilt",
+        )
+        record(roles=dict.fromkeys(waiting, "member"), reason=FIRST_MEMBER)
+        restored = [each for each in wanted if each.account_id in there.keys() - waiting]
+        self._count(restored, Found.RESTORED)
+        self._count(
+            [each for each in wanted if each.account_id in waiting], Found.MISSING, "not_admin_yet"
+        )
         self._count([each for each in wanted if each.account_id in known], Found.KNOWN)
         self._count(
             [each for each in wanted if each.account_id not in known | there.keys()], Found.MISSING
         )
+
+    def _left_as_members(
+        self, group: GroupRecord, wanted: list[PlannedMember], there: dict[str, str]
+    ) -> set[str]:
+        """Return who is to be an admin and is a plain member: the lost run was cut off before it named them.
+
+        Only where members are added without their roles. In a live group somebody may have been dismissed, which an
+        import leaves as it is.
+        """
+        stream = self._tools.ledger.streams([group.conversation]).get(group.conversation)
+        is_live = stream is not None and stream.foreign_slot is not None
+        if self._tools.rules.adds_roles or is_live:
+            return set()
+        return {
+            each.account_id
+            for each in wanted
+            if each.role == "admin" and there[each.account_id] == "member"
+        }
 
     def _note_leavers(
         self, group: GroupRecord, left: list[PlannedMember], listed: dict[str, StoredMember]
@@ -136,7 +170,7 @@ class MemberRebuild:
         ledger = self._tools.ledger
         ledger.record_positions(stated)
         stream = ledger.streams([group.conversation]).get(group.conversation)
-        if group.type in WITHOUT_UNREAD:
+        if group.type in self._tools.rules.types_without_unread:
             ledger.clean(group.conversation)
             return
         if stream is not None and stream.foreign_slot is not None:

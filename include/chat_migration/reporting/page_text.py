@@ -23,6 +23,7 @@ STAGES: dict[str, str] = {
     "members": "members",
     "direct": "one-to-one messages",
     "group": "group messages",
+    "profiles": "changes of groups",
     "unread": "unread counts",
 }
 OUTCOMES: dict[str, str] = {

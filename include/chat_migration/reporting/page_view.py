@@ -144,7 +144,10 @@ def _steps(report: RunReport, doubtful: int) -> list[Step]:
         steps.append(Step(f"{waiting} for a later run.", "reasons"))
     if rejected := _count(report, *_REJECTED):
         why = f"See why {amount(rejected, 'row')} could not be taken"
-        steps.append(Step(f"{why}; correct the export, then redrive.", "rejected"))
+        then = (
+            "correct the export and run again: a message or group whose row changed is tried again."
+        )
+        steps.append(Step(f"{why}; {then}", "rejected"))
     return steps
 
 
@@ -264,7 +267,7 @@ def adjustments(report: RunReport) -> list[tuple[str, str, list[tuple[str, str]]
     """Return what was changed on the way: title, explanation, and lines of what and how much."""
     slots = report.slots
     moved = [
-        ("given a later second", amount(slots.lifted, "message")),
+        ("given a later time", amount(slots.lifted, "message")),
         ("furthest move", amount(slots.max_drift_seconds, "second")),
     ]
     cut = [
@@ -281,7 +284,7 @@ def adjustments(report: RunReport) -> list[tuple[str, str, list[tuple[str, str]]
     return [
         (
             "Moved in time",
-            "A second takes few messages; those after it keep their order.",
+            "The time was taken; each got the next free one, and the order stays.",
             moved if slots.lifted else [],
         ),
         ("Shortened", "Values cut or dropped to fit the target.", cut),

@@ -10,10 +10,12 @@ import msgspec
 from chat_migration.artefacts import LINES, PART, part_folders
 from chat_migration.delivery.profiles import ProfileSync
 from chat_migration.delivery.tally import RowLine, StagePart
+from chat_migration.errors import NoticeStoredError
 from chat_migration.model import Conversation, Outcome, RecordType
 from chat_migration.planning.tables import Plan
 from chat_migration.run import Run
 from chat_migration.stages.result import StageResult, result_of
+from chat_migration.stages.unread import set_unread_counts
 from chat_migration.workbench import delivering
 
 _MESSAGES = "group"
@@ -29,15 +31,21 @@ def sync_group_profiles(run: Run) -> StageResult:
     May be repeated: what is brought over is in the ledger, and every call is one that can be made twice.
 
     Raises:
-        StoppedError: a change stored a notice in its group; the switch for that is named.
+        NoticeStoredError: a change stored a notice in its group; the switch for that is named. The unread counts, whose
+            turn would have come after this, are set all the same.
         HeldElsewhereError: another run held some of the groups; the rest is done.
     """
     if run.settings.sync_profiles == "off":
         return StageResult(stage="profiles", rows={}, seconds=0.0)
-    with delivering(run, "profiles") as tools:
-        unsettled = unsettled_groups(run, tools.plan)
-        ProfileSync(tools, unsettled, removals=tools.sizes.removals).run()
-        return result_of("profiles", tools, run)
+    try:
+        with delivering(run, "profiles") as tools:
+            unsettled = unsettled_groups(run, tools.plan)
+            ProfileSync(tools, unsettled, removals=tools.sizes.removals).run()
+            return result_of("profiles", tools, run)
+    except NoticeStoredError:
+        # Until somebody turns the switch no run comes past this, and people would see their counts of the day before.
+        set_unread_counts(run)
+        raise
 
 
 def unsettled_groups(run: Run, plan: Plan) -> set[str]:

@@ -21,7 +21,7 @@ def write_report(run: Run) -> StageResult:
     with open_ledger(run) as ledger:
         builder = ReportBuilder(run, ledger)
         report = builder.build()
-        keep_deferred(run, ledger, builder.parts)
+        keep_deferred(run, ledger, builder.parts, is_complete=report.complete)
         finish(run, ledger, report, builder.parts)
     return StageResult(
         stage="report",

@@ -198,6 +198,12 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     advice: Advice
     effect: Effect
+    over_plan: bool = False
+    """Whether more members than the app's plan allows may be why: asking for fewer may help."""
+    answered: bool = True
+    """Whether the service itself answered; otherwise nothing came, or something that is not its own."""
+    slows: bool = False
+    """Whether the target asks for fewer calls, in words that leave open what it did with this one: HTTP status 429."""
 
     def __str__(self) -> str:
         """Return ``import_group_msg: 10010 group does not exist``."""
@@ -274,9 +280,10 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Some messages of a conversation, newest first; ``cursor`` asks for older ones, "": none of interest is left.
+    """Some messages of a conversation; ``cursor`` asks for the next page, "": none of interest is left.
 
-    A page may be empty before older ones follow, and may repeat messages of the page before.
+    A group's come newest first; a one-to-one conversation's in the target's own order, which may be oldest first. A
+    page may be empty before others follow, and may repeat messages of the page before.
     """
 
     messages: tuple[StoredMessage, ...]
@@ -369,9 +376,6 @@ class Target(Protocol):
 
     def withdraw_direct_message(self, key: DirectKey) -> ItemResult:
         """Withdraw a one-to-one message; repeatable."""
-
-    def find_direct_message(self, key: DirectKey) -> StoredMessage | Failure | None:
-        """Return what the target shows of a one-to-one message, None: nothing."""
 
     def set_unread(self, group_id: str, account_id: str, count: int) -> ItemResult:
         """Set one member's unread count; repeatable."""

@@ -24,11 +24,13 @@ class Row(msgspec.Struct, frozen=True):
         text: what was seen, for people; a code's own text stands in ``codes``.
         effect: whether a write may have taken effect.
         advice: what follows; ``TRY_AGAIN`` becomes ``READ_BACK`` where a repeat would cost something.
+        answered: whether the service itself answered.
     """
 
     text: str
     effect: Effect
     advice: Advice
+    answered: bool = True
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -79,6 +81,7 @@ class OutcomeTable(Generic[Seen]):
             text=text or self._rows[symptom].text,
             advice=self.advice_for(api, symptom),
             effect=self.effect_of(api, symptom),
+            answered=self._rows[symptom].answered,
         )
 
     def _is_read(self, api: str) -> bool:

@@ -57,6 +57,8 @@ class TargetRules(Protocol):
     has_topics: bool
     only_type: str
     """The type that every group gets where the target has but one; "" where it has them all."""
+    type_names: Mapping[str, str]
+    """What the vendor's console calls the types of groups; none where it tells no types apart."""
     folds_case: bool
     """Whether ids that differ in upper and lower case only may be one for the target."""
     needs_owner: bool
@@ -65,6 +67,8 @@ class TargetRules(Protocol):
     """How many members a group can be created with, besides its owner."""
     random_bits: int
     """How wide the number is by which a message is recognised."""
+    may_lose_numbers: bool
+    """Whether a message may be shown without the number that it was sent with: by sender and slot alone."""
     group_fields: frozenset[str]
     """Which fields of a group's profile the target keeps and lets be changed, as :class:`ProfileChange` names them."""
     adds_roles: bool
@@ -75,6 +79,10 @@ class TargetRules(Protocol):
     """How far apart two calls must be that add members to one group."""
     sets_unread: bool
     """Whether an unread count can be set to any number; otherwise it can only be cleared."""
+    types_without_admins: frozenset[str]
+    """The types of groups in which nobody's role can be set."""
+    types_without_unread: frozenset[str]
+    """The types of groups that have no unread counts."""
     api_of: Mapping[Verb, str]
     """The vendor's API by what is asked of the target: whose share of the budget a call takes."""
 

@@ -46,6 +46,8 @@ MAX_REPLY_BYTES = 8 * 1024 * 1024
 """Largest reply that is read, bytes; the vendors answer with 1 MB at most."""
 CONNECT_SECONDS = 5.0
 """How long one address may take to accept a connection."""
+TOO_MANY_REQUESTS = 429
+"""The HTTP status of a gateway that asks for fewer calls."""
 
 
 class Reply(msgspec.Struct, frozen=True):

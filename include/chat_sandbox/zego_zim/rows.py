@@ -56,6 +56,8 @@ def row_of(call: Call, message: Message) -> Body:
             payload = quote(payload, safe="")
         case "truncated":
             payload = payload[:TRUNCATED_PAYLOAD]
+        case "empty":
+            payload = ""
         case _:
             pass
     return row | {"Payload": payload}

@@ -36,7 +36,7 @@ class ApprovePlanOperator(ApprovalOperator, MigrationOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask, and wait; or skip."""
-        settings = settings_of(context)
+        settings = settings_of(context, self.target)
         if settings.dry_run or not settings.require_approval:
             raise AirflowSkipException(
                 "Nobody has to approve this plan: `require_approval` is off."

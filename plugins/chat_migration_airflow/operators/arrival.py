@@ -52,7 +52,7 @@ class WaitForExportOperator(MigrationOperator):
         Raises:
             ExportMissingError, ExportNotReadyError: it still cannot be read.
         """
-        settings = settings_of(context)
+        settings = settings_of(context, self.target)
         run = self._run = self.make_run(context, settings)
         if settings.dry_run:
             open_window_of(run, context)

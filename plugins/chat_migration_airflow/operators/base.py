@@ -69,7 +69,7 @@ class MigrationOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the stage."""
-        settings = settings_of(context)
+        settings = settings_of(context, self.target)
         if settings.dry_run and not self.runs_dry:
             raise AirflowSkipException("A dry run reads, plans and prints; this task would write.")
         self._run = self.make_run(context, settings)
@@ -141,9 +141,9 @@ def introduction(run: Run) -> str:
     return " · ".join(parts)
 
 
-def settings_of(context: Context) -> Settings:
-    """Return the settings of a DAG run: its Params, over the settings file, over the defaults."""
-    return run_settings(dict(context["params"]), time_zone=zone_name())
+def settings_of(context: Context, target: str) -> Settings:
+    """Return the settings of a DAG run into a target: its Params, over the settings file, over the defaults."""
+    return run_settings(target, dict(context["params"]), time_zone=zone_name())
 
 
 def open_window_of(run: Run, context: Context) -> StageResult | NothingLeft:

@@ -49,7 +49,7 @@ class OpenWindowOperator(MigrationOperator, SkipMixin):
     def execute(self, context: Context, event: Any = None) -> Any:
         """Decide, and skip everything downstream where nothing is left. Waits while an earlier night is under way."""
         self._let_earlier_runs_end(context)
-        self._run = self.make_run(context, settings_of(context))
+        self._run = self.make_run(context, settings_of(context, self.target))
         opened = open_window_of(self._run, context)
         if not isinstance(opened, NothingLeft):
             return self.tell(opened)

@@ -217,3 +217,17 @@ def test_what_is_lost_while_it_is_worked_on_is_skipped_and_said(
             run_held(desk.tools, iter([work]))
         assert desk.skipped == ["group:a"]
         assert mine.take(["group:a"]) != {}
+
+
+def test_a_worker_whose_machine_slept_sends_nothing_of_what_was_taken_over(
+    ledger: Ledger, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lease(ledger, clock) as mine, lease(ledger, clock, "other") as other:
+        mine.take(["group:g"])
+        asleep = clock.monotonic()
+        clock.move(GONE_SECONDS + 1)
+        assert other.take(["group:g"]) == {}
+        # A monotonic clock may stand still while a machine sleeps.
+        monkeypatch.setattr(clock, "monotonic", lambda: asleep)
+        with pytest.raises(LostHoldError):
+            mine.assure("group:g")

@@ -16,8 +16,10 @@ from chat_migration.planning.changes import calls_for, changes_of, tells_the_pas
 from chat_migration.planning.tables import PlannedGroup, PlannedMember
 from chat_migration.settings import Settings
 from chat_migration.targets.base import ProfileChange, StoredProfile
+from chat_migration.targets.rules import TargetRules
 from chat_migration.targets.tencent_chat.rules import TencentRules
 from chat_migration.targets.verbs import Verb
+from chat_migration.targets.zego_zim.rules import ZimRules
 from chat_migration.window import Window
 
 
@@ -54,6 +56,8 @@ def known(role: str = "member", state: EntityState = EntityState.CREATED) -> Mem
     return MemberRecord(state=state, role=role, run_id="r1")
 
 
+RULES = TencentRules(admin="administrator", max_body_bytes=12000)
+ZIM = ZimRules(max_message_bytes=2048, retention_days=7)
 ALL_FIELDS = TencentRules.group_fields
 GONE = {"outcome": "skipped", "reason": "left"}
 
@@ -122,14 +126,30 @@ def test_what_a_target_does_not_keep_is_no_difference() -> None:
 def test_a_role_is_set_where_it_differs(
     row: PlannedMember, has: MemberRecord | None, calls: int
 ) -> None:
-    changes = changes_of(group(), record(), [row], {"bob": has} if has else {})
+    changes = changes_of(group(), record(), [row], {"bob": has} if has else {}, RULES)
     assert len(changes.roles) == calls
     assert calls_for(changes, removals_per_call=100).get(Verb.CHANGE_ROLE, 0) == calls
 
 
+@pytest.mark.parametrize(
+    ("kind", "rules", "calls"), [("private", RULES, 0), ("public", RULES, 1), ("private", ZIM, 1)]
+)
+def test_no_role_is_set_in_a_group_whose_type_has_no_admins(
+    kind: str, rules: TargetRules, calls: int
+) -> None:
+    rows = [member("bob"), member("ada")]
+    changes = changes_of(
+        group(type=kind, owner_id="cid"), record(owner_id="ada"), rows, {"bob": known("")}, rules
+    )
+    assert len(changes.roles) == calls
+    assert calls_for(changes, removals_per_call=100)[Verb.CHANGE_ROLE] == 2 * calls
+
+
 @pytest.mark.parametrize("state", list(EntityState))
 def test_only_who_is_a_member_by_the_ledger_is_removed(state: EntityState) -> None:
-    changes = changes_of(group(), record(), [member("bob", **GONE)], {"bob": known(state=state)})
+    changes = changes_of(
+        group(), record(), [member("bob", **GONE)], {"bob": known(state=state)}, RULES
+    )
     is_there = state in (EntityState.CREATED, EntityState.ADOPTED)
     assert [each.account_id for each in changes.leavers] == (["bob"] if is_there else [])
 
@@ -148,15 +168,15 @@ def test_an_owner_differs_from_the_one_last_written(
     owner: str, written: str, hash_of_written: str, *, differs: bool
 ) -> None:
     there = record(owner_id=written, written_hash=hash_of_written)
-    assert changes_of(group(owner_id=owner), there, [], {}).owner is differs
+    assert changes_of(group(owner_id=owner), there, [], {}, RULES).owner is differs
 
 
 def test_a_placeholder_group_has_no_profile() -> None:
-    assert not changes_of(group(file=""), record(written_hash="old"), [], {}).any
+    assert not changes_of(group(file=""), record(written_hash="old"), [], {}, RULES).any
 
 
 def test_a_group_without_changes_needs_no_call() -> None:
-    assert calls_for(changes_of(group(), record(), [], {}), removals_per_call=100) == {}
+    assert calls_for(changes_of(group(), record(), [], {}, RULES), removals_per_call=100) == {}
 
 
 # --- exports of the past ------------------------------------------------------------------------

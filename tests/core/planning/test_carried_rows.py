@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.builders_neutral import NeutralExport, at
+from tests.builders_neutral import START_MS, NeutralExport, at
 
 from chat_migration.extraction import extract
 from chat_migration.keys import message_key
+from chat_migration.planning.held import HeldRow, KeptRow
 from chat_migration.planning.staged import CarriedRows, Staged
 from chat_migration.sources import open_source
 from chat_migration.store.extract import Extract
@@ -128,3 +129,72 @@ def test_people_and_groups_that_the_run_lacks_come_along_and_its_own_rows_go_bef
         "group_messages": 1,
         "unread": 1,
     }
+
+
+# --- rows of groups and members that were held back -------------------------------------------------
+
+
+def carrying(tmp_path: Path, *kept: NeutralExport, fill: str = "") -> Staged:
+    """Return the views of a run of its own that carries a group's and a member's row, which the last extract keeps."""
+    extracts = [staged(each, tmp_path / f"{place}") for place, each in enumerate(kept)]
+    rows = [HeldRow("quay"), HeldRow("quay", "bob")]
+    carried = CarriedRows(
+        keys=[],
+        extracts=extracts[::-1],
+        groups=fill.split(),
+        groups_to_fill=fill.split(),
+        held=[KeptRow(each, extracts[-1].path) for each in rows],
+    )
+    own = staged(NeutralExport().user("ada").say("pier", "ada", at(5)), tmp_path / "own")
+    return Staged([own], carried, temp=tmp_path / "temp")
+
+
+@pytest.mark.parametrize("fill", ["", "quay"])
+def test_a_row_held_back_is_taken_from_the_extract_that_is_listed_for_it(
+    tmp_path: Path, fill: str
+) -> None:
+    older = people(name="Older").member("quay", "bob", role="admin", unread_count=7)
+    newer = people(name="Newer").member("quay", "bob", left_at=at(9))
+    views = carrying(tmp_path, older, newer, fill=fill)
+    assert list(views.rows("SELECT name FROM groups")) == [("Newer",)]
+    members = dict(views.rows("SELECT user_id, left_at_ms FROM members"))
+    assert members == {"bob": at(9)}
+    assert views.carried_rows() == {"groups": 1, "members": 1, "accounts": 1}
+    views.close()
+
+
+@pytest.mark.parametrize(("fill", "states"), [("", [(False, None)]), ("quay", [(True, 3)])])
+def test_of_a_member_held_back_the_read_state_counts_only_where_nobody_noted_it(
+    tmp_path: Path, fill: str, states: list[tuple[bool, int | None]]
+) -> None:
+    kept = people().member("quay", "bob", role="admin", unread_count=3)
+    made = staged_part(kept, tmp_path / "kept")
+    rows = [KeptRow(HeldRow("quay", "bob"), made.path)]
+    carried = CarriedRows(
+        keys=[], extracts=[made], groups=fill.split(), groups_to_fill=fill.split(), held=rows
+    )
+    own = staged(NeutralExport().user("ada").say("pier", "ada", at(5)), tmp_path / "own")
+    views = Staged([own], carried, temp=tmp_path / "temp")
+    found = views.rows("SELECT has_read_state, unread_count FROM members WHERE user_id = 'bob'")
+    assert list(found) == states
+    views.close()
+
+
+def staged_part(export: NeutralExport, folder: Path) -> Extract:
+    """Stage a drop, of which nobody knows what stands in others."""
+    return extract(
+        open_source("neutral"),
+        export.write(folder / "export"),
+        source_name="neutral",
+        window=Window(START_MS, None),
+        stage_dir=folder / "stage",
+        is_whole=True,
+    )
+
+
+@pytest.mark.parametrize("row", [HeldRow("a/b"), HeldRow("a/b", "c/d"), HeldRow("a", "b/c/d")])
+def test_a_row_held_back_is_known_by_its_key_and_by_its_line(row: HeldRow) -> None:
+    assert HeldRow.parse(row.key) == row
+    line = f"{row.group_id}/{row.user_id}" if row.user_id else row.group_id
+    assert HeldRow.counted(row.conversation, line) == row
+    assert HeldRow.parse(message_key("neutral", row.conversation, line)) is None

@@ -201,7 +201,9 @@ def test_a_changed_one_to_one_message_is_changed_in_each_copy(ledger: Ledger) ->
         delivered(ledger, part)
     made = forecast(ledger, {"m1": ("updated", "")}, rules=ZIM)
     watched(made, D, planned(D, 1), planned(D, 3))
-    assert +made.counter.calls == {"EditC2cMsgBody": 1, "ImportPeerMsg": 2}
+    assert +made.counter.calls == {
+        "EditC2cMsgBody": 1, "ImportPeerMsg": 2, "ClearConversationUnread": 1,
+    }  # fmt: skip
 
 
 def test_changes_and_withdrawals_are_counted_with_their_calls(ledger: Ledger) -> None:

@@ -275,7 +275,7 @@ def test_planned_calls_stand_beside_those_made(tmp_path: Path) -> None:
 def test_what_was_changed_on_the_way_is_told_with_units(tmp_path: Path) -> None:
     shown = page_of(full_report(), tmp_path).shown
     for text in (
-        "given a later second 38 messages", "furthest move 4 seconds", "group name 2 values",
+        "given a later time 38 messages", "furthest move 4 seconds", "group name 2 values",
         "accounts 3", "messages.hidden 14 rows",
         "1,200 messages of the export lie outside the window",
     ):  # fmt: skip

@@ -47,6 +47,7 @@ from chat_migration.targets.base import (
     GroupSpec,
     Mark,
     MemberSpec,
+    Page,
     ProfileChange,
     TopicSpec,
 )
@@ -201,8 +202,7 @@ SENT: dict[str, Send] = {
         msgspec.structs.replace(KEY, text="41_7_9"), '[{"MsgType":"TIMTextElem","MsgContent":{"Text":"x"}}]', ""
     ),
     "admin_msgwithdraw": lambda to: to.withdraw_direct_message(KEY),
-    "admin_getroammsg": lambda to: to.find_direct_message(KEY),
-    "admin_getroammsg.page": lambda to: to.read_direct(
+    "admin_getroammsg": lambda to: to.read_direct(
         "ada", "bob", first_slot=1546300800, last_slot=1546390000, cursor=""
     ),
     "admin_getroammsg.next": lambda to: to.read_direct(
@@ -363,7 +363,14 @@ def roaming(*randoms: int, complete: int) -> Reply:
 )
 def test_a_one_to_one_message_is_found_by_its_triple(pages: list[Reply], *, there: bool) -> None:
     recorder = Recorder(*pages)
-    assert (target(recorder).find_direct_message(KEY) is not None) is there
+    to, cursor = target(recorder), ""
+    found: set[tuple[int, int, int]] = set()
+    for _ in pages:
+        page = to.read_direct("ada", "bob", first_slot=KEY.slot, last_slot=KEY.slot, cursor=cursor)
+        assert isinstance(page, Page)
+        found |= {(each.slot, each.sequence, each.random) for each in page.messages}
+        cursor = page.cursor
+    assert ((KEY.slot, KEY.sequence, KEY.random) in found) is there
     asked = [json.loads(body) for _, body, _ in recorder.posted]
     assert [each.get("LastMsgKey") for each in asked] == [None, "key"][: len(pages)]
 

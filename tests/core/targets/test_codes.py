@@ -142,6 +142,24 @@ def test_an_apis_own_reading_wins_over_the_common_one(api: str, code: int) -> No
     assert meaning_of(api, code) is OF_API[api, code]
 
 
+@pytest.mark.parametrize("api", ["import_group", "modify_group_base_info"])
+@pytest.mark.parametrize("code", [10004, 10014, 10038])
+def test_a_group_of_more_members_than_the_plan_allows_is_told_as_such(api: str, code: int) -> None:
+    assert failure(api, code).over_plan
+
+
+@pytest.mark.parametrize("code", sorted({*PUBLIC, *GROUPS} - codes.OVER_PLAN))
+def test_no_other_code_speaks_of_the_plans_members(code: int) -> None:
+    assert not failure("import_group", code).over_plan
+
+
+@pytest.mark.parametrize(
+    "api", [api for api in APIS if api not in ("import_group", "modify_group_base_info")]
+)
+def test_only_what_asks_for_members_is_refused_for_their_number(api: str) -> None:
+    assert not any(failure(api, code).over_plan for code in codes.OVER_PLAN)
+
+
 def test_zero_is_no_failure_in_any_table() -> None:
     assert 0 not in COMMON
     assert 0 not in {code for _, code in OF_API}

@@ -70,7 +70,8 @@ _ITEMS = {
 }
 SPOILED: dict[str, dict[str, tuple[Symptom, Fault]]] = {
     "UserRegister": _ITEMS,
-    "InviteUsersIntoGroup": _ITEMS,
+    "InviteUsersIntoGroup": _ITEMS
+    | {"no_items": (Symptom.MAYBE_THERE, {"action": FaultAction.OMIT_ROWS})},
     "CreateGroup": _ITEMS,
     "QueryGroupMsg": _ITEMS,
     "QueryPeerMsg": _ITEMS,

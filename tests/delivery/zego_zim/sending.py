@@ -13,7 +13,6 @@ from chat_migration.model import Custom, Element, Face, File, Image, Sound, Text
 from chat_migration.targets.base import (
     AccountSpec,
     Advice,
-    DirectKey,
     DirectMessageOut,
     Done,
     Effect,
@@ -192,8 +191,27 @@ class Scene:
 
     def has(self, message: DirectMessageOut) -> bool:
         """Tell whether a one-to-one message is in its copy."""
-        key = key_of(message)
-        return self.read(lambda: self.target.find_direct_message(key)) is not None
+        return any(each.random == message.random for each in self.copy_at(message))
+
+    def copy_at(self, message: DirectMessageOut) -> list[StoredMessage]:
+        """Return what the copy of a one-to-one message shows at its time."""
+        peer = message.recipient if message.viewer == message.sender else message.sender
+        found: list[StoredMessage] = []
+        cursor = ""
+        while True:
+            page = self.read(
+                lambda cursor=cursor: self.target.read_direct(  # type: ignore[misc]
+                    message.viewer,
+                    peer,
+                    first_slot=message.slot,
+                    last_slot=message.slot,
+                    cursor=cursor,
+                )
+            )
+            found += page.messages
+            if not page.cursor:
+                return found
+            cursor = page.cursor
 
     def _found_in_group(self, message: GroupMessageOut) -> int | None:
         wanted = (message.sender, message.slot, message.random)
@@ -260,18 +278,6 @@ class Scene:
             peer = copy.recipient if copy.viewer == copy.sender else copy.sender
             told.setdefault((copy.viewer, peer), []).append(copy.random)
         assert {side: [_number(each) for each in held] for side, held in sides.items()} == told
-
-
-def key_of(message: DirectMessageOut) -> DirectKey:
-    """Return by what a one-to-one message is looked for in its copy."""
-    return DirectKey(
-        sender=message.sender,
-        recipient=message.recipient,
-        slot=message.slot,
-        sequence=message.sequence,
-        random=message.random,
-        viewer=message.viewer,
-    )
 
 
 def _number(message: World) -> int:

@@ -103,5 +103,5 @@ def test_each_copy_of_a_one_to_one_message_is_changed_by_itself(ready: Scene, vi
         for owner, peer in (("ada", "bob"), ("bob", "ada"))
     }
     assert found == {"ada": "old", "bob": "old", viewer: "new"}
-    again = msgspec.structs.replace(key, text="")
-    assert ready.target.find_direct_message(again) is not None
+    shown = msgspec.structs.replace(message, viewer=viewer)
+    assert [each.random for each in ready.copy_at(shown)] == [5], "its mark stays"

@@ -407,3 +407,24 @@ def test_somebody_whose_conversation_the_service_does_not_find_is_named(zim: Zim
     ended = settled(zim.run(export))
     assert ended.rows["unread"] == {"rejected": 1}
     assert settled(zim.run(export)).writes == 0
+
+
+def test_who_becomes_an_admin_later_is_left_alone_unless_changes_are_brought_over(
+    zim: ZimMigration,
+) -> None:
+    export = recent(crew(), zim.sandbox.now_ms())
+    settled(zim.run(export))
+    later = deepcopy(export)
+    for row in later.members:
+        row["role"] = "admin"
+    ended = settled(zim.run(later))
+    assert ended.writes == 0
+    assert roles_in(ended.world) == ROLES
+
+
+def test_first_members_who_are_too_many_are_added_by_calls_of_their_own(zim: ZimMigration) -> None:
+    zim.sandbox.add_fault("error", api="CreateGroup", code=660600016, last_call=1)
+    ended = settled(zim.run(recent(crew(), zim.sandbox.now_ms())))
+    assert roles_in(ended.world) == ROLES
+    assert ended.rows["members"] == {"imported": 6}
+    assert ended.calls["CreateGroup"] == 2

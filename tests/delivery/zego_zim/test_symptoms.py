@@ -16,7 +16,7 @@ from tests.delivery.zego_zim.faults import (
     Fault,
     twice,
 )
-from tests.delivery.zego_zim.sending import QUAY, Scene, key_of
+from tests.delivery.zego_zim.sending import QUAY, Scene
 
 from chat_migration.errors import CredentialsError, TargetUnreachableError
 from chat_migration.targets.base import (
@@ -31,6 +31,7 @@ from chat_migration.targets.base import (
     Mark,
     MemberPage,
     MemberSpec,
+    Page,
     ProfileChange,
 )
 from chat_migration.targets.zego_zim.limits import APIS
@@ -68,7 +69,7 @@ MADE: dict[str, Make] = {
     "QueryGroupInfo": lambda on: on.target.read_profile("quay", operator="ada"),
     "QueryGroupMemberList": lambda on: on.target.read_members("quay"),
     "QueryGroupMsg": lambda on: on.target.read_group(QUAY, since=Mark()),
-    "QueryPeerMsg": lambda on: on.target.find_direct_message(key_of(on.copies()[0])),
+    "QueryPeerMsg": lambda on: on.target.read_direct("ada", "bob", first_slot=1, last_slot=on.start),
 }  # fmt: skip
 SLOWEST = {"applied_late"}
 
@@ -176,7 +177,7 @@ def test_reads_tell_what_is_there(spoken: Scene) -> None:
     assert (profile.exists, profile.notification) == (True, "hello")
     assert profile.created_s == spoken.start // 1000 - 60
     assert spoken.target.read_profile("nowhere", operator="ada").exists is False  # type: ignore[union-attr]
-    assert MADE["QueryPeerMsg"](spoken) is None
+    assert MADE["QueryPeerMsg"](spoken) == Page(())
     assert spoken.has(spoken.copies()[2])
 
 

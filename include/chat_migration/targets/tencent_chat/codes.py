@@ -201,6 +201,12 @@ OF_API: dict[tuple[str, int], Meaning] = {
 }  # fmt: skip
 
 
+OVER_PLAN = frozenset((10004, 10014, 10038))
+"""Codes with which a group of more members than the plan allows may be refused (unknown U18)."""
+_ASKS_FOR_MEMBERS = ("import_group", "modify_group_base_info")
+"""The APIs that say how many members a group may have."""
+
+
 def meaning_of(api: str, code: int) -> Meaning:
     """Return what a code means in the answer of one API."""
     known = OF_API.get((api, code)) or COMMON.get(code)
@@ -210,4 +216,6 @@ def meaning_of(api: str, code: int) -> Meaning:
 def failure(api: str, code: int) -> Failure:
     """Return the failure that a code stands for."""
     known = meaning_of(api, code)
-    return failed(api, known.symptom, known.text, code=code)
+    told = failed(api, known.symptom, known.text, code=code)
+    over_plan = code in OVER_PLAN and api in _ASKS_FOR_MEMBERS
+    return msgspec.structs.replace(told, over_plan=over_plan)

@@ -28,7 +28,7 @@ from chat_migration.targets.base import (
 )
 from chat_migration.targets.tencent_chat.codes import failure
 from chat_migration.targets.tencent_chat.outcomes import Symptom, failed
-from chat_migration.targets.transport import NoReply, Reply
+from chat_migration.targets.transport import TOO_MANY_REQUESTS, NoReply, Reply
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -83,7 +83,8 @@ def _fields(api: str, reply: Reply | NoReply) -> Fields | Failure:
         return failed(api, Symptom.NO_REPLY if reply.sent else Symptom.NOT_SENT, reply.reason)
     if reply.status != 200:
         status = f"the gateway answered with HTTP status {reply.status}"
-        return failed(api, Symptom.HTTP_STATUS, status)
+        told = failed(api, Symptom.HTTP_STATUS, status)
+        return msgspec.structs.replace(told, slows=reply.status == TOO_MANY_REQUESTS)
     try:
         fields = msgspec.json.decode(reply.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from chat_migration.keys import hashed_id
 from chat_migration.model import Element
@@ -41,10 +42,20 @@ class TencentRules:
     late_goes_to_its_time = False
     has_topics = True
     only_type = ""
+    type_names: Mapping[str, str] = MappingProxyType(
+        {
+            "private": "Work (private)",
+            "public": "Public",
+            "chatroom": "Meeting (chatroom)",
+            "community": "Community",
+        }
+    )
+    """Source: "Group System" (1047/33529)."""
     folds_case = False
     needs_owner = False
     first_members = 0
     random_bits = 32
+    may_lose_numbers = False
     group_fields = frozenset(
         ("name", "introduction", "notification", "avatar_url", "max_members", "join")
     )
@@ -52,6 +63,10 @@ class TencentRules:
     tells_members = True
     seconds_between_member_calls = 0.0
     sets_unread = True
+    types_without_admins = frozenset(("private",))
+    """Source: "Group System" (1047/33529)."""
+    types_without_unread = frozenset(("chatroom",))
+    """Their counts cannot be set: the call does nothing there. Source: set_unread_msg_num (1047/34909)."""
     api_of = limits.API_OF
     caps = ProfileCaps(
         account_name=limits.NICK_BYTES,

@@ -32,7 +32,6 @@ from chat_migration.targets.base import (
     MemberSpec,
     Page,
     ProfileChange,
-    StoredMessage,
     StoredProfile,
     TopicSpec,
 )
@@ -49,7 +48,6 @@ from chat_migration.targets.tencent_chat.limits import (
     RECALLS_PER_CALL,
     REMOVALS_PER_CALL,
 )
-from chat_migration.targets.tencent_chat.outcomes import Symptom, failed
 from chat_migration.targets.transport import HttpTransport, NoReply, Reply, Transport
 
 REGIONS = {
@@ -74,8 +72,6 @@ _JOIN = {"free": "FreeAccess", "approval": "NeedPermission", "closed": "DisableA
 _ROLES = {"admin": "Admin", "member": "Member"}
 _HISTORY, _REAL_TIME = 2, 5
 """``SyncFromOldSystem``: history counts as read, real time as unread and is pushed (1047/35014)."""
-_MOST_PAGES = 50
-"""Pages of one second of a one-to-one conversation: a few thousand messages."""
 _INFO_FIELDS = [
     "Type",
     "Name",
@@ -231,28 +227,6 @@ class TencentTarget:
     def send_direct_message(self, message: DirectMessageOut) -> ItemResult:
         """Write a past one-to-one message. Source: importmsg (1047/35014)."""
         return replies.read_done("importmsg", self._call("importmsg", direct_message_body(message)))
-
-    def find_direct_message(self, key: DirectKey) -> StoredMessage | Failure | None:
-        """Return a one-to-one message as its sender sees it. Source: admin_getroammsg (1047/35478)."""
-        body: dict[str, Any] = {
-            "Operator_Account": key.sender,
-            "Peer_Account": key.recipient,
-            "MaxCnt": 100,
-            "MinTime": key.slot,
-            "MaxTime": key.slot,
-        }
-        wanted = (key.sender, key.slot, key.sequence, key.random)
-        for _ in range(_MOST_PAGES):
-            page = replies.read_roaming("admin_getroammsg", self._call("admin_getroammsg", body))
-            if isinstance(page, Failure):
-                return page
-            for each in page.messages:
-                if (each.sender, each.slot, each.sequence, each.random) == wanted:
-                    return each
-            if not page.cursor:
-                return None
-            body |= _after(page.cursor)
-        return failed("admin_getroammsg", Symptom.NEVER_ENDING)
 
     # --- what is there already ------------------------------------------------------------------
 

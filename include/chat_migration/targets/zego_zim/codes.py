@@ -14,8 +14,6 @@ from chat_migration.targets.zego_zim.outcomes import Symptom, failed
 USER_EXISTS = 660700002
 GROUP_MISSING = 660600001
 NOT_IN_GROUP = 660600008
-NO_USER = frozenset((660700012, 660700015, 51102))
-"""Codes of a user who is not registered, where users are looked up."""
 
 
 class Meaning(msgspec.Struct, frozen=True):

@@ -38,7 +38,6 @@ class Symptom(enum.Enum):
     ITEMS_MISCOUNTED = "items_miscounted"
     ITEMS_OF_OTHERS = "items_of_others"
     SEQUENCE_NOT_RISING = "sequence_not_rising"
-    NEVER_ENDING = "never_ending"
     # Answers with a code: ``codes`` tells which.
     THROTTLED = "throttled"
     PASSING_FAULT = "passing_fault"
@@ -61,17 +60,16 @@ class Symptom(enum.Enum):
 _NONE, _UNKNOWN = Effect.NONE, Effect.UNKNOWN
 
 TABLE: dict[Symptom, Row] = {
-    Symptom.NOT_SENT: Row("the request was never sent", _NONE, Advice.TRY_AGAIN),
-    Symptom.NO_REPLY: Row("no whole reply came in time", _UNKNOWN, Advice.TRY_AGAIN),
-    Symptom.HTTP_STATUS: Row("the HTTP status is not 200", _UNKNOWN, Advice.TRY_AGAIN),
-    Symptom.NO_JSON: Row("the answer is empty or no JSON", _UNKNOWN, Advice.TRY_AGAIN),
-    Symptom.NO_CODE: Row("the answer has no Code", _UNKNOWN, Advice.TRY_AGAIN),
+    Symptom.NOT_SENT: Row("the request was never sent", _NONE, Advice.TRY_AGAIN, answered=False),
+    Symptom.NO_REPLY: Row("no whole reply came in time", _UNKNOWN, Advice.TRY_AGAIN, answered=False),
+    Symptom.HTTP_STATUS: Row("the HTTP status is not 200", _UNKNOWN, Advice.TRY_AGAIN, answered=False),
+    Symptom.NO_JSON: Row("the answer is empty or no JSON", _UNKNOWN, Advice.TRY_AGAIN, answered=False),
+    Symptom.NO_CODE: Row("the answer has no Code", _UNKNOWN, Advice.TRY_AGAIN, answered=False),
     Symptom.CONTRADICTION: Row("the answer's Code and its list disagree", _UNKNOWN, Advice.TRY_AGAIN),
     Symptom.ITEMS_MISSING: Row("the expected items are missing or malformed", _UNKNOWN, Advice.TRY_AGAIN),
     Symptom.ITEMS_MISCOUNTED: Row("the answer has more or fewer items than were sent", _UNKNOWN, Advice.TRY_AGAIN),
     Symptom.ITEMS_OF_OTHERS: Row("the answer's items name other things than were sent", _UNKNOWN, Advice.TRY_AGAIN),
     Symptom.SEQUENCE_NOT_RISING: Row("MsgSeq does not fit the messages before", _UNKNOWN, Advice.TRY_AGAIN),
-    Symptom.NEVER_ENDING: Row("its pages never end", _UNKNOWN, Advice.TRY_AGAIN),
     Symptom.THROTTLED: Row("over the rate", _NONE, Advice.SLOW_DOWN),
     Symptom.PASSING_FAULT: Row("an internal error of the service", _UNKNOWN, Advice.TRY_AGAIN),
     Symptom.SIGNATURE_REFUSED: Row("the signature has expired or does not fit", _NONE, Advice.SIGN_AGAIN),

@@ -1,8 +1,8 @@
 """Answers of ZIM read into the core's words. Pure; nothing in an answer is trusted to be there.
 
 What is not as the vendor's page says is a symptom; ``outcomes`` tells what it means. The answers to writes are
-read strictly: a result that is ``false`` or ``"0"`` is no result of 0. ``MsgId`` is a number beyond 2^53, in other
-answers a text: it is kept as text, digit by digit.
+read strictly: a result that is ``false`` or ``"0"`` is no result of 0. Elsewhere numbers may be written as texts, as
+``MsgId`` is, a number beyond 2^53, in some of the answers: it is kept as text, digit by digit.
 
 ``Code`` 0 alone does not prove that every item of a list was done: the failed ones are listed. ``Code`` other than 0
 beside a list means that all of them failed, and the list says how.
@@ -18,6 +18,7 @@ from msgspec import field
 
 from chat_migration.model import Role
 from chat_migration.targets.base import (
+    Advice,
     Done,
     Failure,
     Frontier,
@@ -29,15 +30,14 @@ from chat_migration.targets.base import (
     StoredMessage,
     StoredProfile,
 )
-from chat_migration.targets.transport import NoReply, Reply
+from chat_migration.targets.transport import TOO_MANY_REQUESTS, NoReply, Reply
 from chat_migration.targets.zego_zim.codes import (
     GROUP_MISSING,
-    NO_USER,
     NOT_IN_GROUP,
     USER_EXISTS,
     failure,
 )
-from chat_migration.targets.zego_zim.markers import read_mark
+from chat_migration.targets.zego_zim.markers import is_cut, read_mark
 from chat_migration.targets.zego_zim.outcomes import Symptom, failed
 
 A = TypeVar("A")
@@ -46,12 +46,13 @@ Fields = dict[str, Any]
 
 _NOT_EMPTY, _GONE, _RECALLED = 0, 1, 2
 """Values of ``IsEmpty``: deleted or past the retention, or recalled."""
-_TOO_MANY_REQUESTS = 429
 _U32 = 0xFFFFFFFF
 _MOST = 2**53
 _Code = Annotated[int, msgspec.Meta(ge=-_U32, le=_U32)]
 _Number = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
-"""No sequence, no time and no cursor is larger; what is larger is none."""
+"""No sequence and no time is larger; what is larger is none."""
+_Cursor = Annotated[int, msgspec.Meta(ge=0)] | str
+"""What asks for the next page: opaque, so of any size and form; 0 ends."""
 
 
 # --- every answer -------------------------------------------------------------------------------
@@ -85,10 +86,11 @@ def read_envelope(api: str, reply: Reply | NoReply, *, or_items: str = "") -> Fi
 def _fields(api: str, reply: Reply | NoReply) -> Fields | Failure:
     if isinstance(reply, NoReply):
         return failed(api, Symptom.NO_REPLY if reply.sent else Symptom.NOT_SENT, reply.reason)
-    status = failed(
-        api, Symptom.HTTP_STATUS, f"the gateway answered with HTTP status {reply.status}"
+    text = f"the gateway answered with HTTP status {reply.status}"
+    status = msgspec.structs.replace(
+        failed(api, Symptom.HTTP_STATUS, text), slows=reply.status == TOO_MANY_REQUESTS
     )
-    if reply.status not in (200, _TOO_MANY_REQUESTS):
+    if reply.status not in (200, TOO_MANY_REQUESTS):
         return status
     try:
         fields = msgspec.json.decode(reply.body)
@@ -189,6 +191,10 @@ def _user(api: str, code: int) -> ItemResult:
     return failure(api, code) if code else Done()
 
 
+_IS_NOT_THERE = (Advice.MISSING_ACCOUNT, Advice.REJECT_ITEM)
+"""What a code says of a user who cannot be shown."""
+
+
 class _FoundUser(msgspec.Struct):
     name: str = field(name="UserId")
 
@@ -202,7 +208,11 @@ class _FoundUsers(msgspec.Struct):
 def read_found_users(
     api: str, accounts: Sequence[str], reply: Reply | NoReply
 ) -> dict[str, bool] | Failure:
-    """Read which users exist; an answer that leaves one out is none. Source: "Query user information"."""
+    """Read which users exist; an answer that leaves one out is none. Source: "Query user information".
+
+    The page lists no codes. Somebody who is refused, with whatever code, is not known to exist: to register them
+    tells, and changes nobody who does (unknown 22).
+    """
 
     def read(answer: _FoundUsers) -> dict[str, bool] | Failure:
         there = [each.name for each in answer.found or ()]
@@ -213,9 +223,10 @@ def read_found_users(
             raise _UnbelievableError(Symptom.ITEMS_MISCOUNTED, counts)
         if set(told) != set(accounts):
             raise _UnbelievableError(Symptom.ITEMS_OF_OTHERS)
-        other = next((code for code in missing.values() if code not in NO_USER), None)
-        if other is not None:
-            return failure(api, other)
+        for code in missing.values():
+            refusal = failure(api, code)
+            if refusal.advice not in _IS_NOT_THERE:
+                return refusal
         return {each: each not in missing for each in accounts}
 
     return _read(api, reply, _FoundUsers, read, or_items="ErrorList")
@@ -224,7 +235,9 @@ def read_found_users(
 def read_members(
     api: str, accounts: Sequence[str], reply: Reply | NoReply
 ) -> list[ItemResult] | Failure:
-    """Read what became of each member. Source: "Add group members"."""
+    """Read what became of each member; where it is not told they are to be looked for. Source: "Add group members"."""
+    if not isinstance(fields := read_envelope(api, reply), Failure) and "ErrorUsers" not in fields:
+        return failed(api, Symptom.MAYBE_THERE, "the answer does not list who failed")
 
     def read(answer: _FailedMembers) -> list[ItemResult]:
         codes = _failures(answer.code, answer.items, accounts)
@@ -282,8 +295,7 @@ def read_created(
             return failed(api, Symptom.CONTRADICTION, text, code=answer.code)
         if answer.group_id != group_id:
             raise _UnbelievableError(Symptom.ITEMS_OF_OTHERS)
-        refused = tuple((each, failure(api, code)) for each, code in codes.items())
-        return Done(refused=refused)
+        return Done(refused=tuple((each, failure(api, code)) for each, code in codes.items()))
 
     return _read(api, reply, _Created, read, or_items="ErrorUsers")
 
@@ -307,7 +319,7 @@ def read_imported(api: str, reply: Reply | NoReply, *, above: int = 0) -> ItemRe
             raise _UnbelievableError(Symptom.SEQUENCE_NOT_RISING)
         return Done(sequence=answer.sequence)
 
-    return _read(api, reply, _Imported, read)
+    return _read(api, reply, _Imported, read, strict=False)
 
 
 # --- reading back -------------------------------------------------------------------------------
@@ -326,7 +338,7 @@ class _Stored(msgspec.Struct):
 
 class _Listed(msgspec.Struct):
     items: list[_Stored] | None = field(name="List")
-    next: _Number = field(name="Next", default=0)
+    next: _Cursor = field(name="Next", default=0)
 
 
 def read_history(api: str, reply: Reply | NoReply, *, oldest_slot: int = 0) -> Page | Failure:
@@ -336,13 +348,17 @@ def read_history(api: str, reply: Reply | NoReply, *, oldest_slot: int = 0) -> P
     """
 
     def read(answer: _Listed) -> Page:
+        cursor = cursor_of(answer.next)
         rows = answer.items or []
         reached = min((each.slot for each in rows), default=oldest_slot)
-        is_over = not answer.next or reached < oldest_slot
-        cursor = "" if is_over else str(answer.next)
-        return Page(tuple(map(_stored, rows)), cursor)
+        return Page(tuple(map(_stored, rows)), "" if reached < oldest_slot else cursor)
 
-    return _read(api, reply, _Listed, read)
+    return _read(api, reply, _Listed, read, strict=False)
+
+
+def cursor_of(told: int | str) -> str:
+    """Return a cursor as the JSON text that is to be sent back, digit by digit; "" where there is no next page."""
+    return "" if told in (0, "", "0") else msgspec.json.encode(told).decode()
 
 
 def read_direct_history(
@@ -361,7 +377,12 @@ def _stored(row: _Stored) -> StoredMessage:
     if row.payload is None and row.empty == _NOT_EMPTY:
         text = "messages come back without Payload: nothing tells whose they are"
         raise _UnbelievableError(Symptom.ITEMS_MISSING, text)
-    random, slot = read_mark(row.payload or "") or (0, row.slot)
+    payload = row.payload or ""
+    has_lost_its_mark = is_cut(payload, row.slot)
+    if has_lost_its_mark and row.empty == _NOT_EMPTY:
+        text = "messages come back with a shortened Payload: nothing tells which they are"
+        raise _UnbelievableError(Symptom.ITEMS_MISSING, text)
+    random, slot = (not has_lost_its_mark and read_mark(payload)) or (0, row.slot)
     return StoredMessage(
         sender=row.sender,
         slot=slot,
@@ -426,7 +447,7 @@ def read_profile(api: str, group_id: str, reply: Reply | NoReply) -> StoredProfi
             created_s=answer.created_ms // 1000,
         )
 
-    found = _read(api, reply, _Profile, read)
+    found = _read(api, reply, _Profile, read, strict=False)
     if isinstance(found, Failure) and found.code == GROUP_MISSING:
         return StoredProfile(exists=False)
     return found
@@ -439,7 +460,7 @@ class _ListedMember(msgspec.Struct):
 
 class _ListedMembers(msgspec.Struct):
     items: list[_ListedMember] | None = field(name="MemberList")
-    next: _Number = field(name="Next", default=0)
+    next: _Cursor = field(name="Next", default=0)
 
 
 def read_member_list(api: str, reply: Reply | NoReply) -> MemberPage | Failure:
@@ -450,9 +471,9 @@ def read_member_list(api: str, reply: Reply | NoReply) -> MemberPage | Failure:
             StoredMember(account_id=each.name, role=_ROLES.get(each.role or 0, "member"))
             for each in answer.items or ()
         )
-        return MemberPage(members, str(answer.next) if members and answer.next else "")
+        return MemberPage(members, cursor_of(answer.next) if members else "")
 
-    return _read(api, reply, _ListedMembers, read)
+    return _read(api, reply, _ListedMembers, read, strict=False)
 
 
 _ROLES: dict[int, Role] = {1: "owner", 2: "admin"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from chat_migration.keys import hashed_id
 from chat_migration.model import Element
@@ -37,12 +38,14 @@ class ZimRules:
     has_topics = False
     only_type = "public"
     """ZIM's groups have no types; this one is everybody's that has admins and unread counts."""
+    type_names: Mapping[str, str] = MappingProxyType({})
     folds_case = True
     """Whether it does is not known (unknown 19)."""
     needs_owner = True
     """No group can be created without an owner."""
     first_members = limits.FIRST_MEMBERS
     random_bits = 63
+    may_lose_numbers = True  # unknown 18: Payload may come back empty
     group_fields = frozenset(("name", "notification", "avatar_url"))
     """Source: "Update group data"."""
     adds_roles = False
@@ -50,6 +53,8 @@ class ZimRules:
     """Unknown 21 of the vendor's pages."""
     seconds_between_member_calls = 1.0 / limits.MEMBER_CALLS_PER_SECOND
     sets_unread = False
+    types_without_admins: frozenset[str] = frozenset()
+    types_without_unread: frozenset[str] = frozenset()
     api_of = limits.API_OF
     caps = ProfileCaps(
         account_name=limits.ACCOUNT_NAME_BYTES,

@@ -28,7 +28,6 @@ from chat_migration.targets.base import (
     MemberSpec,
     Page,
     ProfileChange,
-    StoredMessage,
     StoredProfile,
     TopicSpec,
 )
@@ -245,7 +244,7 @@ class ZimTarget:
     ) -> MemberPage | Failure:
         """Return a page of a group's members. Source: "Query group member list"."""
         del community
-        body = {"GroupId": group_id, "Limit": MEMBERS_PER_PAGE, "Next": int(cursor or "0")}
+        body = {"GroupId": group_id, "Limit": MEMBERS_PER_PAGE, "Next": _next(cursor)}
         reply = self._call("QueryGroupMemberList", body)
         return replies.read_member_list("QueryGroupMemberList", reply)
 
@@ -326,37 +325,13 @@ class ZimTarget:
         body = direct_message_body(message, priority=self._connection.priority)
         return replies.read_imported("ImportPeerMsg", self._call("ImportPeerMsg", body))
 
-    def find_direct_message(self, key: DirectKey) -> StoredMessage | Failure | None:
-        """Return a message as its copy shows it, None: it is not there. One call for every 100 newer messages.
-
-        Its number names it; ``slot`` is the earliest time at which it may stand.
-        """
-        cursor, seen = "", {""}
-        while True:
-            reply = self._direct_page(key.viewer, _peer_of(key), cursor)
-            page = replies.read_history("QueryPeerMsg", reply, oldest_slot=key.slot)
-            if isinstance(page, Failure):
-                return page
-            for each in page.messages:
-                if (each.sender, each.random) == (key.sender, key.random):
-                    return each
-            if not page.cursor:
-                return None
-            if page.cursor in seen:
-                return failed("QueryPeerMsg", Symptom.NEVER_ENDING)
-            cursor = page.cursor
-            seen.add(cursor)
-
     def read_direct(
         self, viewer: str, peer: str, *, first_slot: int, last_slot: int, cursor: str = ""
     ) -> Page | Failure:
         """Return a page of one copy of a conversation, newest first. Source: "Query … one-on-one chats"."""
-        reply = self._direct_page(viewer, peer, cursor)
-        return replies.read_direct_history("QueryPeerMsg", reply, first=first_slot, last=last_slot)
-
-    def _direct_page(self, viewer: str, peer: str, cursor: str) -> Reply | NoReply:
         body = {"FromUserId": viewer, "ToUserId": peer, **_page(cursor)}
-        return self._call("QueryPeerMsg", body)
+        reply = self._call("QueryPeerMsg", body)
+        return replies.read_direct_history("QueryPeerMsg", reply, first=first_slot, last=last_slot)
 
     def change_direct_message(self, key: DirectKey, body: str, metadata: str = "") -> ItemResult:
         """Replace text and reference of a message not older than a day, in one copy. Source: "Edit a message"."""
@@ -445,9 +420,17 @@ def _user(account: AccountSpec) -> dict[str, Any]:
     return _filled(UserId=account.account_id, UserName=account.name, UserAvatar=account.avatar_url)
 
 
-def _page(cursor: str) -> dict[str, int]:
+def _page(cursor: str) -> dict[str, int | str]:
     """Return the fields that ask for a page of messages, withdrawn ones included."""
-    return {"Limit": MESSAGES_PER_PAGE, "Next": int(cursor or "0"), "WithEmptyMsg": 1}
+    return {"Limit": MESSAGES_PER_PAGE, "Next": _next(cursor), "WithEmptyMsg": 1}
+
+
+def _next(cursor: str) -> int | str:
+    """Return what asks for the page at a cursor: what the service gave, as it gave it; 0 for the first."""
+    return _CURSOR.decode(cursor or "0")
+
+
+_CURSOR: msgspec.json.Decoder[int | str] = msgspec.json.Decoder(int | str)
 
 
 def _peer_of(key: DirectKey) -> str:

@@ -168,16 +168,18 @@ BLANK_MESSAGE: Switch[Literal["reject", "accept", "trim"]] = Switch(
     ),
     reason="an empty Message is not permitted",
 )
-PAYLOAD_READ_BACK: Switch[Literal["verbatim", "url_encoded", "truncated", "absent"]] = Switch(
-    name="zim_payload_read_back",
-    values=("verbatim", "url_encoded", "truncated", "absent"),
-    default="verbatim",
-    unknowns=("Z18",),
-    meaning=(
-        "Payload of a row: ExtendedData as it was, URL-encoded, its first 64 characters, or "
-        "no such field"
-    ),
-    reason="nothing else is said",
+PAYLOAD_READ_BACK: Switch[Literal["verbatim", "url_encoded", "truncated", "empty", "absent"]] = (
+    Switch(
+        name="zim_payload_read_back",
+        values=("verbatim", "url_encoded", "truncated", "empty", "absent"),
+        default="verbatim",
+        unknowns=("Z18",),
+        meaning=(
+            "Payload of a row: ExtendedData as it was, URL-encoded, its first 64 characters, "
+            "an empty text, or no such field"
+        ),
+        reason="nothing else is said",
+    )
 )
 UNREGISTERED_PEER: Switch[Literal["660500002", "660700012", "accept"]] = Switch(
     name="zim_unregistered_peer",

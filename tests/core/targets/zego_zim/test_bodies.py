@@ -262,7 +262,7 @@ def test_every_method_of_the_target_is_a_verb_or_makes_no_call_of_its_own() -> N
     frontiers = {Verb.GROUP_FRONTIERS, Verb.TOPIC_FRONTIERS}
     verbs = set(map(str, set(Verb) - frontiers)) | {"frontiers"}
     others = {
-        "check", "close", "find_direct_message", "oldest_slot", "renew_signature", "stop_error",
+        "check", "close", "oldest_slot", "renew_signature", "stop_error",
     }  # fmt: skip
     assert methods == verbs | others
     public = {
@@ -426,32 +426,29 @@ def test_a_group_is_read_down_to_a_time_whatever_the_numbers_are(since: Mark, cu
 def test_a_copy_is_looked_through_down_to_the_messages_time_and_no_further() -> None:
     pages = [page(SLOT + 9 - n, cursor=n + 1) for n in range(10)]
     recorder = Recorder(*pages, page(SLOT - 1, cursor=11))
-    assert target(recorder).find_direct_message(copy_key("bob")) is None
+    to, cursor = target(recorder), ""
+    found: list[int] = []
+    for _ in range(11):
+        told = to.read_direct("bob", "ada", first_slot=SLOT, last_slot=SLOT, cursor=cursor)
+        assert not isinstance(told, Failure)
+        found += [each.slot for each in told.messages]
+        cursor = told.cursor
+    assert (found, cursor) == ([SLOT], "")
     asked = [json.loads(body) for _, _, body, _ in recorder.sent]
     assert [each["Next"] for each in asked] == list(range(11))
     assert {(each["FromUserId"], each["ToUserId"]) for each in asked} == {("bob", "ada")}
 
 
-def test_a_message_is_known_by_its_number_even_under_a_later_time() -> None:
-    """An earlier attempt may have been sent under another slot."""
+def test_a_message_stands_in_a_stretch_by_the_time_of_its_mark() -> None:
     stored = {
         "Sender": "ada", "MsgSeq": 3, "MsgTime": SLOT + 5, "MsgId": "9", "IsEmpty": 0,
-        "Payload": mark_of(255, SLOT + 5),
+        "Payload": mark_of(255, SLOT),
     }  # fmt: skip
     recorder = Recorder(Reply(200, json.dumps({"Code": 0, "List": [stored], "Next": 0}).encode()))
-    found = target(recorder).find_direct_message(copy_key("ada"))
-    assert found is not None
-    assert not isinstance(found, Failure)
-    assert (found.slot, found.sequence, found.key) == (SLOT + 5, 3, "9")
-
-
-def test_pages_that_turn_in_a_circle_say_nothing() -> None:
-    recorder = Recorder(
-        page(SLOT + 1, cursor=7), page(SLOT + 1, cursor=8), page(SLOT + 1, cursor=7)
-    )
-    told = target(recorder).find_direct_message(copy_key("ada"))
-    assert isinstance(told, Failure)
-    assert (told.advice, len(recorder.sent)) == (Advice.TRY_AGAIN, 3)
+    told = target(recorder).read_direct("ada", "bob", first_slot=SLOT, last_slot=SLOT)
+    assert not isinstance(told, Failure)
+    (found,) = told.messages
+    assert (found.slot, found.random, found.sequence, found.key) == (SLOT, 255, 3, "9")
 
 
 # --- the target itself --------------------------------------------------------------------------

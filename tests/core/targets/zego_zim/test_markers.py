@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_migration.keys import vendor_random
-from chat_migration.targets.zego_zim.markers import MARK_BYTES, MOST_RANDOM, mark_of, read_mark
+from chat_migration.targets.zego_zim.markers import (
+    MARK_BYTES,
+    MOST_RANDOM,
+    is_cut,
+    mark_of,
+    read_mark,
+)
 from chat_migration.targets.zego_zim.rules import ZimRules
 
 RANDOMS = st.integers(1, MOST_RANDOM)
@@ -37,8 +43,20 @@ def test_a_mark_survives_what_the_service_may_do_to_a_payload(
 ) -> None:
     """Unknown 18: URL-encoded, or cut to some length."""
     payload = f"{mark_of(random, slot)} {reference}"
-    for shown in (payload, payload[:64], quote(payload, safe="", errors="replace")):
+    every = "".join(f"%{byte:02X}" for byte in payload.encode(errors="replace"))
+    for shown in (payload, payload[:64], quote(payload, safe="", errors="replace"), every):
         assert read_mark(shown) == (random, slot)
+        assert not is_cut(shown, slot)
+
+
+@given(RANDOMS, st.integers(36**7, 36**8 - 1), st.integers(0, 10**11), st.data())
+def test_a_payload_that_ends_within_its_mark_is_known_as_such(
+    random: int, slot: int, later: int, data: st.DataObject
+) -> None:
+    mark = mark_of(random, slot)
+    kept = data.draw(st.integers(len("cm1."), len(mark) - 1))
+    assert is_cut(mark[:kept], min(slot + later, 36**8 - 1))
+    assert is_cut(quote(mark[:kept]), slot)
 
 
 @given(RANDOMS, SLOTS, RANDOMS, SLOTS)
@@ -73,7 +91,8 @@ def test_what_is_no_mark_is_somebody_elses(payload: str) -> None:
 @given(st.text())
 def test_any_text_can_be_asked_for_its_mark(payload: str) -> None:
     found = read_mark(payload)
-    assert found is None or payload.startswith(f"cm1.{found[0]:016x}.")
+    assert is_cut(payload, 1_787_200_000_123) in (False, payload.startswith("cm1."))
+    assert found is None or unquote(payload).startswith(f"cm1.{found[0]:016x}.")
 
 
 @pytest.mark.parametrize(

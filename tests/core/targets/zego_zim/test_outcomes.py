@@ -21,7 +21,7 @@ ONCE_ONLY = ["CreateGroup", "ImportGroupMsg", "ImportPeerMsg"]
 UNCERTAIN = {
     Symptom.NO_REPLY, Symptom.HTTP_STATUS, Symptom.NO_JSON, Symptom.NO_CODE, Symptom.CONTRADICTION,
     Symptom.ITEMS_MISSING, Symptom.ITEMS_MISCOUNTED, Symptom.ITEMS_OF_OTHERS, Symptom.SEQUENCE_NOT_RISING,
-    Symptom.NEVER_ENDING, Symptom.PASSING_FAULT, Symptom.MAYBE_THERE, Symptom.UNLISTED_CODE,
+    Symptom.PASSING_FAULT, Symptom.MAYBE_THERE, Symptom.UNLISTED_CODE,
 }  # fmt: skip
 """Symptoms that do not say whether a write had an effect."""
 
