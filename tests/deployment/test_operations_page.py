@@ -14,23 +14,35 @@ import pytest
 from sqlalchemy import insert, select
 from tests.deployment.compose_file import ROOT, compose, example, filled_example
 from tests.deployment.local_stack import DATABASES, psql
+from tests.reasons_of_code import reasons_in
 
 from chat_migration import errors
 from chat_migration.ledger import schema
 from chat_migration.ledger.database import Database
+from chat_migration.model import Outcome
 from chat_migration.settings import Settings
-from chat_migration.targets.tencent_chat import codes
+from chat_migration.targets.base import Advice
+from chat_migration.targets.tencent_chat import codes as tencent_codes
 from chat_migration.targets.vendors import VENDORS
+from chat_migration.targets.zego_zim import codes as zim_codes
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text()
-ROWS = [
-    [cell.strip() for cell in line.strip("|").split("|")]
-    for line in PAGE.splitlines()
-    if line.startswith("|")
-]
+
+
+def rows_of(text):
+    lines = [line.strip("|") for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.split("|")] for line in lines]
+
+
+def section(title):
+    return PAGE.partition(f"### {title}\n")[2].partition("\n#")[0]
+
+
+ROWS = rows_of(PAGE)
 ERRORS = [row for row in ROWS if re.fullmatch(r"\d", row[0])]
-CODES = [row for row in ROWS if re.match(r"\d{5}", row[0])]
+TENCENT = [row for row in rows_of(section("Codes of Tencent Cloud Chat")) if row[0][0].isdigit()]
+ZIM = [row for row in rows_of(section("Codes of ZIM")) if row[0][0].isdigit()]
 TREE = [
     kind
     for kind in vars(errors).values()
@@ -50,22 +62,37 @@ def test_no_error_is_there_that_the_code_does_not_have():
     assert named == {error.__name__ for error in TREE}
 
 
-@pytest.mark.parametrize("row", CODES, ids=lambda row: row[0])
-def test_every_code_is_one_that_the_code_knows_and_those_of_a_row_are_treated_alike(row):
-    meanings = [codes.COMMON[int(code)] for code in row[0].split(", ")]
-    treatments = {codes.failure("importmsg", int(code)).advice for code in row[0].split(", ")}
-    assert len(meanings) == len(row[0].split(", "))
+@pytest.mark.parametrize(
+    ("row", "codes", "api"),
+    [
+        *((row, tencent_codes, "importmsg") for row in TENCENT),
+        *((row, zim_codes, "ImportPeerMsg") for row in ZIM),
+    ],
+    ids=lambda each: each[0] if isinstance(each, list) else "",
+)
+def test_every_code_is_one_that_the_code_knows_and_those_of_a_row_are_treated_alike(
+    row, codes, api
+):
+    named = [int(code) for code in row[0].split(", ")]
+    treatments = {codes.failure(api, code).advice for code in named}
+    assert {*named} <= {*codes.COMMON} | {code for _, code in codes.OF_API}
     # A full group ends a row or the rest of the group, by API: one row of the page for both.
     assert len(treatments) == 1
-    assert (row[2] == "stop") == (treatments == {codes.failure("importmsg", 60010).advice})
+    assert row[2].startswith("stop") == (treatments == {Advice.STOP_RUN})
 
 
-def test_every_code_that_slows_repeats_or_ends_a_conversation_is_there():
-    shown = {int(code) for row in CODES for code in row[0].split(", ")}
-    alike = {
-        codes.failure("importmsg", code).advice for code in (60007, 60008, 70001, 70050, 10010)
-    }
-    wanted = {code for code in codes.COMMON if codes.failure("importmsg", code).advice in alike}
+@pytest.mark.parametrize(
+    ("rows", "codes", "api", "examples"),
+    [
+        (TENCENT, tencent_codes, "importmsg", (60007, 60008, 70001, 70050, 10010)),
+        (ZIM, zim_codes, "ImportPeerMsg", (7, 1, 100000004, 3)),
+    ],
+    ids=["tencent", "zim"],
+)
+def test_every_code_that_slows_repeats_or_ends_a_conversation_is_there(rows, codes, api, examples):
+    shown = {int(code) for row in rows for code in row[0].split(", ")}
+    alike = {codes.failure(api, code).advice for code in examples}
+    wanted = {code for code in codes.COMMON if codes.failure(api, code).advice in alike}
     assert wanted - shown == set()
 
 
@@ -78,9 +105,20 @@ def test_settings_fields_and_variables_exist():
     }
     apis = {api for kind in VENDORS.values() for api in kind.apis}
     dags = {file.stem for file in (ROOT / "dags").glob("*.py")}
+    reasons = reasons_in(sorted((ROOT / "include" / "chat_migration").rglob("*.py")))
+    ledger = {
+        name for table in schema.metadata.tables.values() for name in (table.name, *table.c.keys())
+    }
+    kinds = set(
+        re.findall(
+            r"\w+_in_lower_case", (ROOT / "include/chat_migration/ledger/schema.py").read_text()
+        )
+    )
+    outcomes = {each.value for each in Outcome}
     postgres = compose(filled_example())["services"]["postgres"]["command"]
     told_to_postgres = {word.partition("=")[0] for word in postgres}
-    assert words - fields - tasks - apis - dags - told_to_postgres == set()
+    known = fields | tasks | apis | dags | reasons | ledger | kinds | outcomes | told_to_postgres
+    assert words - known == {"left_at"}, "beside a column of the export"
     variables = set(re.findall(r"`([A-Z]+(?:_[A-Z0-9]+)+)(?:=[^`]*)?`", PAGE))
     worker = compose(filled_example())["services"]["airflow-worker"]["environment"]
     assert variables - set(example(with_optional=True)) - set(worker) == set()
