@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from tests.builders_neutral import NeutralExport, at
 from tests.clocks_fast import FastClock
+from tests.delivery.direct_scenes import Talk
 from tests.delivery.driving import PLANNED, SMALL, Migration
+from tests.delivery.zego_zim.sending import Scene
 
 import chat_sandbox
 from chat_migration.reporting import build
@@ -28,6 +30,18 @@ def sandbox(shared_sandbox: SandboxHandle) -> SandboxHandle:
     shared_sandbox.reset()
     shared_sandbox.set_rates(enabled=False)
     return shared_sandbox
+
+
+@pytest.fixture
+def talk(sandbox: SandboxHandle, tmp_path: Path) -> Iterator[Talk]:
+    """A conversation at ZIM of two people of whom the service knows, in which nothing was said yet."""
+    sandbox.zim.set_rates(enabled=False)
+    scene = Scene(sandbox)
+    scene.people("ada", "bob")
+    made = Talk(scene, tmp_path)
+    yield made
+    made.ledger.close()
+    scene.target.close()
 
 
 @pytest.fixture(autouse=True)

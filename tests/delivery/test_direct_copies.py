@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from tests.delivery.direct_scenes import SETTLE_SECONDS, Talk
 from tests.delivery.zego_zim.faults import LATE, REFUSED, SAYS_NOTHING, UNLISTED, twice
-from tests.delivery.zego_zim.sending import HOUR, Scene
+from tests.delivery.zego_zim.sending import HOUR
 
 from chat_migration.delivery.direct_copies import key_of
 from chat_migration.delivery.fruitless import MOST_ALONE, MOST_ATTEMPTS
@@ -19,7 +17,6 @@ from chat_migration.errors import StoppedError, TargetUnreachableError
 from chat_migration.ledger.states import DeliveryState
 from chat_migration.settings import Settings
 from chat_migration.targets.base import Done
-from chat_sandbox import SandboxHandle
 
 RECENT = HOUR - 10_000
 """After the scene's start; so young a message can still be recalled."""
@@ -27,18 +24,6 @@ IMPORT = "ImportPeerMsg"
 LOOKS = 2
 """Reads before the first message: what each copy holds that the ledger does not know."""
 DONE = ("imported", "")
-
-
-@pytest.fixture
-def talk(sandbox: SandboxHandle, tmp_path: Path) -> Iterator[Talk]:
-    """A conversation of two people of whom the service knows, in which nothing was said yet."""
-    sandbox.zim.set_rates(enabled=False)
-    scene = Scene(sandbox)
-    scene.people("ada", "bob")
-    made = Talk(scene, tmp_path)
-    yield made
-    made.ledger.close()
-    scene.target.close()
 
 
 def spoil(talk: Talk, fault: dict[str, Any], *, copy: str, calls: int = 1) -> None:

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from tests.delivery.direct_scenes import Talk
-from tests.delivery.zego_zim.sending import HOUR, Scene
-
-from chat_sandbox import SandboxHandle
+from tests.delivery.zego_zim.sending import HOUR
 
 IMPORT, READ = "ImportPeerMsg", "QueryPeerMsg"
 RECENT = HOUR - 10_000
 """After the scene's start; so young a message can still be recalled."""
-
-
-@pytest.fixture
-def talk(sandbox: SandboxHandle, tmp_path: Path) -> Iterator[Talk]:
-    sandbox.zim.set_rates(enabled=False)
-    scene = Scene(sandbox)
-    scene.people("ada", "bob")
-    made = Talk(scene, tmp_path)
-    yield made
-    made.ledger.close()
-    scene.target.close()
 
 
 def ends(talk: Talk) -> list[str]:

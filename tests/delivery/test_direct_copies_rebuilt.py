@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from tests.delivery.direct_scenes import PLACE, Talk
-from tests.delivery.zego_zim.sending import Scene
 
 from chat_migration.delivery.direct_copies import key_of
 from chat_migration.delivery.tally import Tally
@@ -18,7 +15,6 @@ from chat_migration.rebuild.direct_history import DirectHistory
 from chat_migration.rebuild.findings import Findings
 from chat_migration.rebuild.ground import Evidence, Ground, Shelf
 from chat_migration.rebuild.row_index import Rows
-from chat_sandbox import SandboxHandle
 
 
 class _Shelf:
@@ -33,17 +29,6 @@ class _Shelf:
 
     def rows(self, place: PlannedConversation) -> Rows:
         return lambda: self._talk.reader.rows(place)
-
-
-@pytest.fixture
-def talk(sandbox: SandboxHandle, tmp_path: Path) -> Iterator[Talk]:
-    sandbox.zim.set_rates(enabled=False)
-    scene = Scene(sandbox)
-    scene.people("ada", "bob")
-    made = Talk(scene, tmp_path)
-    yield made
-    made.ledger.close()
-    scene.target.close()
 
 
 def lose_ledger(talk: Talk) -> dict[str, list[Delivery]]:
