@@ -98,7 +98,8 @@ ZIM: list[Unknown] = [
     ("Z16, Z17", "whether fields that are out of place, and blank messages, are refused",
      "none are sent; a row without text is `empty`"),
     ("Z18", "whether `ExtendedData` comes back as it was sent",
-     "the mark survives URL-encoding and cutting; rows without `Payload` are not believed, and the run ends"),
+     "the mark survives URL-encoding and cutting behind it; a mark that is cut, or no `Payload` at all, ends the run. "
+     "Where it is empty, sender and time tell"),
     ("Z19", "which ids are permitted, and whether case counts", "only what every page permits; no two differ in case "
      "alone"),
     ("Z20", "whose a group is that is there already",

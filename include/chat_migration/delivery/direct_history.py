@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
-import msgspec
-
 from chat_migration.delivery.context import Tools
 from chat_migration.delivery.direct_copies import side_of, sides_of
 from chat_migration.delivery.direct_reading import pages_of_copy
-from chat_migration.delivery.rows import new_delivery
+from chat_migration.delivery.matching import recognised
 from chat_migration.keys import vendor_random
-from chat_migration.ledger.moves import Move, deliver, intend, withdraw
+from chat_migration.ledger.moves import Move
 from chat_migration.ledger.records import Delivery
 from chat_migration.ledger.states import DeliveryState as S
 from chat_migration.planning.tables import PlannedMessage
@@ -79,11 +77,7 @@ class UnknownCopies:
             }
 
     def recognise(self, row: PlannedMessage, known: list[Delivery]) -> list[Move]:
-        """Return the moves that let the ledger know of those copies of a row that are there.
-
-        Of what the ledger never sent, the source's content is taken to be the one that is there, unless it is there in
-        more parts than that has.
-        """
+        """Return the moves that let the ledger know of those copies of a row that are there."""
         if not self._found:
             return []
         by_piece = {(each.part, each.side): each for each in known}
@@ -94,20 +88,9 @@ class UnknownCopies:
             delivery = by_piece.get((part, side))
             if delivery is not None and delivery.state in _THERE:
                 continue
-            if delivery is None:
-                delivery = new_delivery(
-                    row,
-                    part,
-                    side=side,
-                    slot=stored.slot,
-                    random=stored.random,
-                    render_version=self._tools.rules.render_version,
-                    run_id="",
-                    parts=parts,
-                )
-                if parts != len(row.bodies):
-                    delivery = msgspec.structs.replace(delivery, source_hash="")
-            moves += _recognised(msgspec.structs.replace(delivery, slot=stored.slot), stored)
+            moves += recognised(
+                row, part, stored, delivery, side=side, parts=parts, rules=self._tools.rules
+            )
         return moves
 
     def _pieces(self, row: PlannedMessage) -> dict[tuple[int, str], StoredMessage]:
@@ -125,14 +108,3 @@ class UnknownCopies:
                 return found
             found |= here
         raise AssertionError("parts are counted without end")
-
-
-def _recognised(delivery: Delivery, stored: StoredMessage) -> list[Move]:
-    moves: list[Move] = []
-    if delivery.state is S.REJECTED:
-        moves.append(intend(delivery, delivery.run_id))
-    there = deliver(delivery, sequence=stored.sequence)
-    moves.append(there)
-    if stored.withdrawn:
-        moves.append(withdraw(there.delivery, source_hash=delivery.source_hash, run_id=""))
-    return moves

@@ -18,7 +18,7 @@ from chat_migration.delivery.direct_changes import DirectChannel
 from chat_migration.delivery.direct_copies import key_of, sides_of, told_of_copies
 from chat_migration.delivery.direct_history import UnknownCopies
 from chat_migration.delivery.direct_places import Place, places_of
-from chat_migration.delivery.direct_reading import UNRECOGNISABLE, CopyReader, is_gone, is_told
+from chat_migration.delivery.direct_reading import UNRECOGNISABLE, CopyReader, is_certain
 from chat_migration.delivery.direct_sending import TOO_OLD, DirectSender, Ended
 from chat_migration.delivery.direct_state import DirectState
 from chat_migration.delivery.rows import KeyConflicts, new_delivery
@@ -148,7 +148,7 @@ class DirectStream:
             found = self._copies.look_for_sent(key_of(each))
             if found is None:
                 self._state.moves.append(release(each, code=None, reason=_NOT_THERE))
-            elif is_told(found) or not is_gone(found):
+            elif is_certain(found):
                 self._state.found(each, found.sequence)
             elif self._sender.is_too_old(each):
                 self._state.refuse(each, code=None, reason=TOO_OLD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from chat_migration.delivery.context import Tools
+from chat_migration.delivery.pages import all_pages
 from chat_migration.errors import TargetUnreachableError
 from chat_migration.targets.base import Advice, DirectKey, Failure, Page, StoredMessage
 from chat_migration.targets.verbs import Verb
@@ -21,30 +22,24 @@ def pages_of_copy(
     last_slot: int,
     priority: Callable[[], int] = int,
 ) -> Iterator[Page | Failure]:
-    """Yield the pages of what one person sees of a conversation, in the target's order; a failure is the last.
+    """Return the pages of what one person sees of a conversation, in the target's order; a failure is the last.
 
     Raises:
         StoppedError: the pages never end.
     """
-    cursor, seen = "", {""}
-    while True:
-        page = tools.caller.call(
+    return all_pages(
+        lambda cursor: tools.caller.call(
             Verb.READ_DIRECT,
-            lambda cursor=cursor: tools.target.read_direct(  # type: ignore[misc]
+            lambda: tools.target.read_direct(
                 viewer, peer, first_slot=first_slot, last_slot=last_slot, cursor=cursor
             ),
             priority=priority(),
-        )
-        yield page
-        if isinstance(page, Failure) or not page.cursor:
-            return
-        cursor = page.cursor
-        if cursor in seen:
-            raise TargetUnreachableError(
-                f"The pages of the messages between `{viewer}` and `{peer}` never end.",
-                advice="Run it again later; it goes on where it stopped.",
-            )
-        seen.add(cursor)
+        ),
+        lambda: TargetUnreachableError(
+            f"The pages of the messages between `{viewer}` and `{peer}` never end.",
+            advice="Run it again later; it goes on where it stopped.",
+        ),
+    )
 
 
 class CopyReader:
@@ -132,6 +127,11 @@ class CopyReader:
 def is_told(stored: StoredMessage) -> bool:
     """Tell whether a message still says which one it is."""
     return stored.random != 0
+
+
+def is_certain(stored: StoredMessage) -> bool:
+    """Tell whether a message that was found is the one looked for, not just one that may have been it."""
+    return is_told(stored) or not is_gone(stored)
 
 
 def is_gone(stored: StoredMessage) -> bool:

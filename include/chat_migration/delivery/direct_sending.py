@@ -11,7 +11,7 @@ import logging
 import msgspec
 
 from chat_migration.delivery.direct_copies import key_of
-from chat_migration.delivery.direct_reading import UNRECOGNISABLE, CopyReader, is_gone, is_told
+from chat_migration.delivery.direct_reading import UNRECOGNISABLE, CopyReader, is_certain
 from chat_migration.delivery.direct_state import DirectState
 from chat_migration.delivery.fruitless import Fruitless, Next
 from chat_migration.errors import MigrationError
@@ -150,7 +150,7 @@ class DirectSender:
         return move.delivery, self._reader.look_for_sent(key_of(delivery))
 
     def _seen(self, delivery: Delivery, found: StoredMessage, failed: Failure) -> Ended | None:
-        if is_told(found) or not is_gone(found):
+        if is_certain(found):
             self._state.landed(delivery, found.sequence)
             return None
         return Ended(Outcome.IN_DOUBT, "unknown_outcome", failed, UNRECOGNISABLE)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from chat_migration.delivery.frontiers import Frontiers
 from chat_migration.delivery.matching import (
     Match,
     is_nameless,
     match_rows,
     read_back,
+    recognised,
     with_numbers,
 )
-from chat_migration.delivery.rows import Part, new_delivery
+from chat_migration.delivery.rows import Part
 from chat_migration.delivery.stream_state import StreamState
 from chat_migration.errors import RowsInDoubtError
-from chat_migration.ledger.moves import deliver, intend, release, withdraw
+from chat_migration.ledger.moves import deliver, release
 from chat_migration.ledger.records import Delivery
 from chat_migration.ledger.states import DeliveryState as S
 from chat_migration.model import Outcome
@@ -235,7 +234,11 @@ class History:
                 continue
             tried = known.get((match.row.message_key, match.part))
             if tried is None or tried.state not in (S.DELIVERED, S.WITHDRAWN):
-                self._recognised(match, tried, sent[match.row.message_key])
+                parts = sent[match.row.message_key]
+                state.moves += recognised(
+                    match.row, match.part, each, tried, parts=parts, rules=state.tools.rules
+                )
+                state.advance(state.moves[-1].delivery)
         state.confirm(max((each.sequence for each in stored), default=0))
         state.flush()
 
@@ -252,35 +255,6 @@ class History:
             known = sent.get(match.row.message_key, least)
             sent[match.row.message_key] = max(known, match.part + 1)
         return sent
-
-    def _recognised(self, match: Match, tried: Delivery | None, parts: int) -> None:
-        """Record a part that is in the target and of which the ledger did not know that it is.
-
-        What the ledger tried to send it knows the content of; of anything else the source's content is taken to be
-        the one that is there, unless it was sent in fewer or more parts than that has.
-        """
-        state, stored, row = self._state, match.stored, match.row
-        if tried is not None:
-            delivery = msgspec.structs.replace(tried, slot=stored.slot)
-        else:
-            delivery = new_delivery(
-                row,
-                match.part,
-                slot=stored.slot,
-                random=stored.random,
-                render_version=state.tools.rules.render_version,
-                run_id="",
-                parts=parts,
-            )
-            if parts != len(row.bodies):
-                delivery = msgspec.structs.replace(delivery, source_hash="")
-        if delivery.state is S.REJECTED:
-            state.moves.append(intend(delivery, delivery.run_id))
-        move = deliver(delivery, sequence=stored.sequence)
-        state.moves.append(move)
-        state.advance(delivery)
-        if stored.withdrawn:
-            state.moves.append(withdraw(move.delivery, source_hash=delivery.source_hash, run_id=""))
 
 
 def _order(row: PlannedMessage) -> tuple[int, str]:

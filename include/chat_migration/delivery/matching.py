@@ -8,8 +8,12 @@ from itertools import count
 import msgspec
 
 from chat_migration.delivery.context import Tools
+from chat_migration.delivery.pages import all_pages
+from chat_migration.delivery.rows import new_delivery
 from chat_migration.keys import vendor_random
+from chat_migration.ledger.moves import Move, deliver, intend, withdraw
 from chat_migration.ledger.records import Delivery
+from chat_migration.ledger.states import DeliveryState
 from chat_migration.model import Conversation
 from chat_migration.planning.tables import MessageReader, PlannedMessage
 from chat_migration.targets.base import (
@@ -39,28 +43,19 @@ class Match(msgspec.Struct, frozen=True):
 def pages_of(
     tools: Tools, address: GroupAddress, *, since: Mark, priority: int = 0
 ) -> Iterator[Page | Failure]:
-    """Yield the pages of a conversation, newest first; the failure of one is the last.
+    """Return the pages of a conversation, newest first; the failure of one is the last.
 
     Raises:
         StoppedError: the target does not answer, or its pages never end.
     """
-    seen = {""}
-    cursor = ""
-    while True:
-        page = tools.caller.call(
+    return all_pages(
+        lambda cursor: tools.caller.call(
             Verb.READ_GROUP,
-            lambda cursor=cursor: tools.target.read_group(  # type: ignore[misc]
-                address, since=since, cursor=cursor
-            ),
+            lambda: tools.target.read_group(address, since=since, cursor=cursor),
             priority=priority,
-        )
-        yield page
-        if isinstance(page, Failure) or not page.cursor:
-            return
-        cursor = page.cursor
-        if cursor in seen:
-            raise tools.caller.stop_error(_never_ending(tools))
-        seen.add(cursor)
+        ),
+        lambda: tools.caller.stop_error(_never_ending(tools)),
+    )
 
 
 def read_back(
@@ -137,6 +132,45 @@ def with_numbers(
         else each
         for each in stored
     ]
+
+
+def recognised(
+    row: PlannedMessage,
+    part: int,
+    stored: StoredMessage,
+    tried: Delivery | None,
+    *,
+    parts: int,
+    rules: TargetRules,
+    side: str = "",
+) -> list[Move]:
+    """Return the moves that let the ledger know of a part that is in the target.
+
+    What the ledger ``tried`` to send it knows the content of; of anything else the source's content is taken to be the
+    one that is there, unless it was sent in fewer or more ``parts`` than that has.
+    """
+    if tried is not None:
+        delivery = msgspec.structs.replace(tried, slot=stored.slot)
+    else:
+        delivery = new_delivery(
+            row,
+            part,
+            side=side,
+            slot=stored.slot,
+            random=stored.random,
+            render_version=rules.render_version,
+            run_id="",
+            parts=parts,
+        )
+        if parts != len(row.bodies):
+            delivery = msgspec.structs.replace(delivery, source_hash="")
+    is_refused = delivery.state is DeliveryState.REJECTED
+    moves = [intend(delivery, delivery.run_id)] if is_refused else []
+    there = deliver(delivery, sequence=stored.sequence)
+    moves.append(there)
+    if stored.withdrawn:
+        moves.append(withdraw(there.delivery, source_hash=delivery.source_hash, run_id=""))
+    return moves
 
 
 def matches_plan(tools: Tools, conversation: str) -> bool:
